@@ -1,0 +1,78 @@
+//! What tests of several modules need: a small England, the configuration, a rule.
+
+use std::sync::Arc;
+
+use domain::measures::{
+    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values, Window,
+};
+use domain::organisations::{Level, Organisations, Row};
+use domain::time::Minute;
+use prometheus::Registry;
+
+use crate::config::AlertConfig;
+use crate::metrics::AlertMetrics;
+use crate::rules::{RuleSet, Surroundings, load_rules};
+
+/// As `config/default.toml` has them.
+const CONFIG: &str = r#"
+rules = "config/alerts.toml"
+max_age = "5m"
+ends_after = "1h"
+repeat = "5m"
+retry_first = "1s"
+retry_most = "5m"
+timeout = "10s"
+in_flight = 16
+checkpoint_every = "5s"
+link = "http://127.0.0.1:8080/?org={org}"
+"#;
+
+/// The shipped configuration with one line replaced.
+pub(crate) fn config(line: &str) -> AlertConfig {
+    let mut table: toml::Table = CONFIG.parse().unwrap();
+    table.extend(line.parse::<toml::Table>().unwrap());
+    table.try_into().unwrap()
+}
+
+pub(crate) fn organisations() -> Arc<Organisations> {
+    let rows = "ENG,England,nation,,\nR1,A trust,trust,ENG,\nS1,St Elsewhere,site,R1,1\nS2,Öther,site,R1,3\nA1,Ambulances,service,ENG,";
+    let rows: Vec<Row> = rows
+        .lines()
+        .map(|line| {
+            let mut cells = line.split(',').map(str::to_owned);
+            let mut next = || cells.next().unwrap_or_default();
+            Row { code: next(), name: next(), level: next(), parent: next(), department_type: next() }
+        })
+        .collect();
+    Arc::new(Organisations::new(&rows).unwrap())
+}
+
+pub(crate) fn rules(text: &str) -> Arc<RuleSet> {
+    let organisations = organisations();
+    let surroundings = Surroundings { organisations: &organisations, windows: &DEFAULT_WINDOWS };
+    Arc::new(load_rules(text, surroundings).unwrap_or_else(|error| panic!("{error}")))
+}
+
+pub(crate) fn metrics() -> AlertMetrics {
+    AlertMetrics::new(&Registry::new()).unwrap()
+}
+
+/// `ae_four_hour`, type 1, 4 h of a site.
+pub(crate) fn four_hour(org: &str, minute: u32, n: u32, within: i64, departed: i64) -> OrgMinute {
+    let key = SeriesKey {
+        measure: Measure::AeFourHour,
+        department_type: Some(TypeTag::One),
+        window: Some(Window::Rolling(240)),
+    };
+    let mut values = Values::default();
+    (values[0], values[1]) = (departed, within);
+    OrgMinute {
+        level: Level::Site,
+        org: org.to_owned(),
+        minute: Minute(minute),
+        revision: Revision { epoch: 1, n },
+        freshness: Freshness::default(),
+        restated: false,
+        series: vec![Series { key, values }],
+    }
+}

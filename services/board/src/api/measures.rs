@@ -1,0 +1,266 @@
+//! `GET /v1/measures`: points of one measure for some organisations, from the board's store.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use domain::measures::{DEFAULT_WINDOWS, Measure, SeriesKey, TypeTag, Window};
+use domain::time::Minute;
+use serde::Serialize;
+
+use super::{Board, Refusal, failure, instant, json};
+use crate::read::{Points, Range};
+
+/// The most points of one answer.
+const POINTS_MAX: u64 = 200_000;
+
+/// How far back an answer goes where `from` is left out.
+const DEFAULT_MINUTES: u32 = 240;
+
+/// What is asked for, checked.
+#[derive(Debug, PartialEq, Eq)]
+struct Question {
+    measure: Measure,
+    orgs: Vec<String>,
+    /// Empty: every one.
+    types: Vec<TypeTag>,
+    /// Empty: every one.
+    windows: Vec<Window>,
+    range: Range,
+}
+
+#[derive(Serialize)]
+struct Answer {
+    measure: &'static str,
+    from: String,
+    until: String,
+    step_minutes: u32,
+    /// What stands in each point after its time.
+    fields: Vec<&'static str>,
+    series: Vec<SeriesView>,
+}
+
+#[derive(Serialize)]
+struct SeriesView {
+    org: String,
+    name: String,
+    level: &'static str,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    department_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<String>,
+    /// Unix seconds, then the fields. A minute without a point says the same as zeros (spec 2.4).
+    points: Vec<Vec<i64>>,
+}
+
+pub(super) async fn measures(
+    State(board): State<Arc<Board>>,
+    Query(asked): Query<Vec<(String, String)>>,
+) -> Response {
+    let timer = board.metrics.question_seconds.clone();
+    let begun = board.clock.0.monotonic();
+    let newest = match board.read(|reader| reader.newest_minute()).await {
+        Ok(newest) => newest,
+        Err(error) => return failure(&error),
+    };
+    let question = match Question::parse(&asked, newest.unwrap_or(Minute(0)), &board) {
+        Ok(question) => question,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let for_answer = Arc::clone(&board);
+    let answer = board
+        .read(move |reader| {
+            let mut series = Vec::new();
+            for org in &question.orgs {
+                let points = reader.matching(org, question.range, &|key| question.wants(key))?;
+                series.extend(views(org, points, &for_answer));
+            }
+            Ok(question.answer(series))
+        })
+        .await;
+    timer.observe((board.clock.0.monotonic() - begun).as_secs_f64());
+    match answer {
+        Ok(answer) => json(&answer),
+        Err(error) => failure(&error),
+    }
+}
+
+impl Question {
+    /// `newest`: the newest minute of the store, the default of `until`.
+    fn parse(asked: &[(String, String)], newest: Minute, board: &Board) -> Result<Question, Refusal> {
+        for (name, _) in asked {
+            if !PARAMETERS.contains(&name.as_str()) {
+                let message = format!("is not a parameter of this; it has {}", PARAMETERS.join(", "));
+                return Err(Refusal::new(name, message));
+            }
+        }
+        let measure = measure(asked)?;
+        let orgs = orgs(asked, measure, board)?;
+        let definition = measure.definition();
+        let types = tags(asked, "type", definition.by_type, measure, TypeTag::parse, "all, 1, 2, 3 or 5")?;
+        let hint = "1h, 4h, 8h, 24h, today or 7d";
+        let windows = tags(asked, "window", definition.by_window, measure, Window::parse, hint)?;
+        let range = range(asked, newest)?;
+        let question = Question { measure, orgs, types, windows, range };
+        question.check_size()?;
+        Ok(question)
+    }
+
+    fn check_size(&self) -> Result<(), Refusal> {
+        let several = |given: usize, by: bool, all: usize| match (given, by) {
+            (_, false) => 1,
+            (0, true) => all as u64,
+            (given, true) => given as u64,
+        };
+        let definition = self.measure.definition();
+        let series = self.orgs.len() as u64
+            * several(self.types.len(), definition.by_type, TypeTag::ALL_TAGS.len())
+            * several(self.windows.len(), definition.by_window, DEFAULT_WINDOWS.len());
+        let points = series * self.range.points();
+        if points <= POINTS_MAX {
+            return Ok(());
+        }
+        let span = u64::from(self.range.until.0 - self.range.from.0) + 1;
+        let step = (series * span).div_ceil(POINTS_MAX);
+        Err(Refusal::new(
+            "step",
+            format!(
+                "makes up to {points} points, more than the {POINTS_MAX} of one answer: \
+                 take {step}m or more, a shorter time, fewer organisations, or name a type and a window"
+            ),
+        ))
+    }
+
+    fn wants(&self, key: &SeriesKey) -> bool {
+        key.measure == self.measure
+            && (self.types.is_empty() || key.department_type.is_some_and(|tag| self.types.contains(&tag)))
+            && (self.windows.is_empty() || key.window.is_some_and(|window| self.windows.contains(&window)))
+    }
+
+    fn answer(&self, series: Vec<SeriesView>) -> Answer {
+        Answer {
+            measure: self.measure.as_str(),
+            from: self.range.from.to_string(),
+            until: self.range.until.to_string(),
+            step_minutes: self.range.step_minutes,
+            fields: self.measure.definition().fields.to_vec(),
+            series,
+        }
+    }
+}
+
+const PARAMETERS: [&str; 7] = ["measure", "org", "type", "window", "from", "until", "step"];
+
+fn measure(asked: &[(String, String)]) -> Result<Measure, Refusal> {
+    let names = || Measure::ALL.map(Measure::as_str).join(", ");
+    match once(asked, "measure")? {
+        None => Err(Refusal::new("measure", format!("is missing: one of {}", names()))),
+        Some(name) => Measure::parse(name)
+            .ok_or_else(|| Refusal::new("measure", format!("{} is none of {}", quoted(name), names()))),
+    }
+}
+
+fn orgs(asked: &[(String, String)], measure: Measure, board: &Board) -> Result<Vec<String>, Refusal> {
+    let mut orgs: Vec<String> = Vec::new();
+    for code in values(asked, "org") {
+        let Some(id) = board.organisations().find(code) else {
+            let message = format!("{} is not a code of /v1/organisations", quoted(code));
+            return Err(Refusal::new("org", message));
+        };
+        let level = board.organisations().get(id).level;
+        if !measure.exists_at(level) {
+            let message = format!("{code} is a {}, which has no {}", level.as_str(), measure.as_str());
+            return Err(Refusal::new("org", message));
+        }
+        if !orgs.iter().any(|held| held == code) {
+            orgs.push(code.to_owned());
+        }
+    }
+    if orgs.is_empty() {
+        return Err(Refusal::new("org", "is missing: one or more codes of /v1/organisations, with commas"));
+    }
+    Ok(orgs)
+}
+
+fn tags<T: PartialEq>(
+    asked: &[(String, String)],
+    name: &str,
+    by: bool,
+    measure: Measure,
+    parse: impl Fn(&str) -> Option<T>,
+    hint: &str,
+) -> Result<Vec<T>, Refusal> {
+    let mut tags = Vec::new();
+    for text in values(asked, name) {
+        if !by {
+            return Err(Refusal::new(name, format!("is not a tag of {}: leave it out", measure.as_str())));
+        }
+        match parse(text) {
+            Some(tag) if tags.contains(&tag) => {}
+            Some(tag) => tags.push(tag),
+            None => return Err(Refusal::new(name, format!("{} must be {hint}", quoted(text)))),
+        }
+    }
+    Ok(tags)
+}
+
+fn range(asked: &[(String, String)], newest: Minute) -> Result<Range, Refusal> {
+    let time = |name| once(asked, name)?.map(|text| instant(name, text)).transpose();
+    let until = time("until")?.unwrap_or(newest);
+    let from = time("from")?.unwrap_or(until.minus(DEFAULT_MINUTES));
+    if from > until {
+        return Err(Refusal::new("from", format!("{from} is after until, {until}")));
+    }
+    let step_minutes = match once(asked, "step")? {
+        None => 1,
+        Some(text) => match Window::parse(text) {
+            Some(Window::Rolling(minutes)) => minutes,
+            Some(Window::Today) | None => {
+                let message = format!("{} must be a number of m, h or d, such as 15m", quoted(text));
+                return Err(Refusal::new("step", message));
+            }
+        },
+    };
+    Ok(Range { from, until, step_minutes })
+}
+
+/// The value of a parameter that may stand once.
+fn once<'a>(asked: &'a [(String, String)], name: &str) -> Result<Option<&'a str>, Refusal> {
+    let mut given = asked.iter().filter(|(held, _)| held == name).map(|(_, value)| value.as_str());
+    match (given.next(), given.next()) {
+        (_, Some(_)) => Err(Refusal::new(name, "stands twice")),
+        (value, None) => Ok(value),
+    }
+}
+
+/// The values of a parameter that may be repeated and may have commas.
+fn values<'a>(asked: &'a [(String, String)], name: &str) -> impl Iterator<Item = &'a str> {
+    let name = name.to_owned();
+    asked.iter().filter(move |(held, _)| *held == name).flat_map(|(_, value)| value.split(','))
+}
+
+/// A text from outside as it may stand in a message: short, escaped.
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    format!("{short:?}")
+}
+
+fn views(org: &str, points: Points, board: &Board) -> Vec<SeriesView> {
+    let table = board.organisations();
+    let Some(found) = table.find(org).map(|id| table.get(id)) else { return Vec::new() };
+    let view = |(key, points): (SeriesKey, Vec<(Minute, domain::measures::Values)>)| {
+        let fields = key.measure.definition().fields.len();
+        let row = |(minute, values): (Minute, domain::measures::Values)| {
+            std::iter::once(i64::from(minute.start().0)).chain(values[..fields].iter().copied()).collect()
+        };
+        SeriesView {
+            org: org.to_owned(),
+            name: found.name.clone(),
+            level: found.level.as_str(),
+            department_type: key.department_type.map(TypeTag::as_str),
+            window: key.window.map(|window| window.to_string()),
+            points: points.into_iter().map(row).collect(),
+        }
+    };
+    points.into_iter().map(view).collect()
+}

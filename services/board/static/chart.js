@@ -1,0 +1,105 @@
+// Small lines and day charts, drawn as SVG through the DOM: no markup from strings.
+
+import { clock, hour } from "./format.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
+  made.append(...children);
+  return made;
+}
+
+// The path of the values that are there; a gap where one is missing.
+function path(points) {
+  let d = "";
+  let pen = false;
+  for (const point of points) {
+    if (point === null) {
+      pen = false;
+    } else {
+      d += `${pen ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}`;
+      pen = true;
+    }
+  }
+  return d;
+}
+
+// A line of a row. `values`: numbers, negative for none. `bounds`: [least, greatest] of the scale.
+export function sparkline(values, bounds, label, target = null) {
+  const [width, height, edge] = [104, 24, 2];
+  const [least, greatest] = bounds;
+  const x = (at) => edge + (at * (width - 2 * edge)) / Math.max(1, values.length - 1);
+  const y = (value) => height - edge - ((value - least) * (height - 2 * edge)) / Math.max(1, greatest - least);
+  const svg = element("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
+  if (target !== null) svg.append(element("line", { class: "target", x1: 0, x2: width, y1: y(target), y2: y(target) }));
+  const points = values.map((value, at) => (value < 0 ? null : [x(at), y(value)]));
+  svg.append(element("path", { class: "line", d: path(points) }));
+  const last = points.findLast((point) => point !== null);
+  if (last) svg.append(element("circle", { class: "end", cx: last[0], cy: last[1], r: 2 }));
+  return svg;
+}
+
+function niceTop(greatest) {
+  for (let unit = 1; ; unit *= 10) {
+    for (const step of [4, 8, 10, 20, 40]) if (step * unit >= greatest) return step * unit;
+  }
+}
+
+// Local midnight and every third hour of the day from `from` to `until` (ms), found by looking: days have 23 to 25 hours.
+function hourMarks(from, until) {
+  const marks = [];
+  for (let at = from; at <= until; at += 3600e3) {
+    const text = hour(at);
+    if (Number(text.slice(0, 2)) % 3 === 0) marks.push([at, text]);
+  }
+  return marks;
+}
+
+// A chart of one day. `lines`: [{ name, points: [[ms, value or null]], style }]; `top`: the top of the scale or null.
+export function dayChart({ title, lines, from, until, top = null, unit = "", target = null }) {
+  const [width, height] = [620, 230];
+  const plot = { left: 44, right: width - 12, top: 12, bottom: height - 26 };
+  const values = lines.flatMap((line) => line.points.map((point) => point[1] ?? 0));
+  const most = top ?? niceTop(Math.max(1, ...values));
+  const x = (ms) => plot.left + ((ms - from) * (plot.right - plot.left)) / (until - from);
+  const y = (value) => plot.bottom - (value * (plot.bottom - plot.top)) / most;
+  const svg = element("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
+  for (let part = 0; part <= 4; part++) {
+    const value = (most * part) / 4;
+    svg.append(element("line", { class: "grid", x1: plot.left, x2: plot.right, y1: y(value), y2: y(value) }));
+    svg.append(element("text", { class: "tick end", x: plot.left - 6, y: y(value) + 4 }, `${Math.round(value)}${unit}`));
+  }
+  for (const [at, text] of hourMarks(from, until)) {
+    svg.append(element("line", { class: "grid", x1: x(at), x2: x(at), y1: plot.bottom, y2: plot.bottom + 4 }));
+    svg.append(element("text", { class: "tick middle", x: x(at), y: plot.bottom + 17 }, text));
+  }
+  if (target !== null) {
+    svg.append(element("line", { class: "target", x1: plot.left, x2: plot.right, y1: y(target), y2: y(target) }));
+    svg.append(element("text", { class: "tick", x: plot.left + 4, y: y(target) - 4 }, `target ${target}${unit}`));
+  }
+  for (const line of lines) {
+    const points = line.points.map(([ms, value]) => (value === null ? null : [x(ms), y(Math.min(value, most))]));
+    svg.append(element("path", { class: `line ${line.style}`, d: path(points) }));
+  }
+  return svg;
+}
+
+// The key of a chart: a sample of each line, its name and its newest value.
+export function legend(lines, write) {
+  const list = document.createElement("ul");
+  list.className = "legend";
+  for (const line of lines) {
+    const sample = element("svg", { class: "sample", viewBox: "0 0 28 8", width: 28, height: 8, "aria-hidden": "true" });
+    sample.append(element("path", { class: `line ${line.style}`, d: "M0 4L28 4" }));
+    const newest = line.points.findLast((point) => point[1] !== null);
+    const item = document.createElement("li");
+    item.append(sample, ` ${line.name}: `);
+    const value = document.createElement("strong");
+    value.textContent = newest ? write(newest[1]) : "–";
+    item.append(value, newest ? ` at ${clock(newest[0])}` : "");
+    list.append(item);
+  }
+  return list;
+}

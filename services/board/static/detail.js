@@ -1,0 +1,168 @@
+// One organisation in full: its tiles, and charts of today from /v1/measures. Opened by the address #org=CODE.
+
+import { dayChart, legend } from "./chart.js";
+import { LEVELS, clock, count, minutes, percent, permille } from "./format.js";
+import { make } from "./table.js";
+import { tiles } from "./tiles.js";
+
+const STEP = 5;
+
+const CHARTS = [
+  {
+    title: "Within four hours, of those who left in the last four hours",
+    measure: "ae_four_hour", tags: { type: "1,all", window: "4h" }, top: 100, unit: " %", target: true,
+    lines: [
+      { name: "Type 1", style: "first", of: "1", value: (p) => shareOf(p.within, p.departed) },
+      { name: "All types", style: "second", of: "all", value: (p) => shareOf(p.within, p.departed) },
+    ],
+    write: (value) => percent(Math.round(value * 10)),
+  },
+  {
+    title: "In the department, all types",
+    measure: "ae_department", tags: { type: "all" },
+    lines: [
+      { name: "Present", style: "first", of: "all", value: (p) => p.present },
+      { name: "Awaiting admission", style: "second", of: "all", value: (p) => p.awaiting_admission },
+      { name: "Over 4 h", style: "third", of: "all", value: (p) => p.over_4h },
+    ],
+    write: count,
+  },
+  {
+    title: "Arrivals in the last hour, all types",
+    measure: "ae_arrivals", tags: { type: "all", window: "1h" },
+    lines: [
+      { name: "Arrived", style: "first", of: "all", value: (p) => p.arrived },
+      { name: "of these by ambulance", style: "second", of: "all", value: (p) => p.by_ambulance },
+    ],
+    write: count,
+  },
+  {
+    title: "Ambulances waiting to hand over",
+    measure: "amb_queue", tags: {},
+    lines: [
+      { name: "Waiting", style: "first", of: undefined, value: (p) => p.waiting },
+      { name: "Over 30 min", style: "third", of: undefined, value: (p) => p.over_30m },
+    ],
+    write: count,
+  },
+  {
+    title: "Handover, mean of the last hour (minutes)",
+    measure: "amb_handover", tags: { window: "1h" },
+    lines: [{ name: "Mean", style: "first", of: undefined, value: (p) => (p.completed > 0 ? Math.ceil(p.total_s / p.completed / 60) : null) }],
+    write: minutes,
+  },
+  {
+    title: "Longest wait now, all types (hours since arrival)",
+    measure: "ae_department", tags: { type: "all" },
+    lines: [{ name: "Longest", style: "first", of: "all", value: (p) => Math.ceil(p.longest_minutes / 6) / 10 }],
+    write: (value) => minutes(Math.round(value * 60)),
+  },
+];
+
+function shareOf(part, total) {
+  const thousandths = permille(part, total);
+  return thousandths === null ? null : thousandths / 10;
+}
+
+export class Detail {
+  constructor(section, board) {
+    this.section = section;
+    this.board = board;
+    this.code = null;
+    this.asked = 0;
+  }
+
+  open(code) {
+    const org = this.board.org(code);
+    this.code = org ? code : null;
+    this.section.hidden = !this.code;
+    if (!this.code) return false;
+    this.tiles = make("div", "tiles");
+    this.charts = make("div", "charts", make("p", "loading", "Loading today's figures"));
+    this.state = make("p", "as-at");
+    const title = make("h2", "", org.name);
+    title.id = "detail-title";
+    const back = make("a", "back", "← All departments");
+    back.href = "#";
+    this.section.replaceChildren(back, title, this.where(org), this.state, this.tiles, this.charts);
+    this.section.focus({ preventScroll: true });
+    this.section.scrollIntoView({ block: "start" });
+    this.show();
+    this.load();
+    return true;
+  }
+
+  // What it is, and the organisations above it.
+  where(org) {
+    const type = org.department_type ? `, type ${org.department_type}` : "";
+    const line = make("p", "where", `${org.code}, ${LEVELS[org.level] ?? org.level}${type}`);
+    for (let parent = this.board.org(org.parent); parent; parent = this.board.org(parent.parent)) {
+      const link = make("a", "", parent.name);
+      link.href = `#org=${encodeURIComponent(parent.code)}`;
+      line.append(" · ", link);
+    }
+    return line;
+  }
+
+  show() {
+    if (!this.code) return;
+    const told = this.board.ageOf(this.code);
+    this.section.classList.toggle("stale", Boolean(told?.stale));
+    this.state.textContent = told
+      ? `${told.stale ? "STALE: a feed behind these figures is silent. " : ""}Figures as at ${clock(told.minuteMs)}`
+      : "No figures of this organisation.";
+    tiles(this.tiles, this.board, this.code);
+  }
+
+  // Asks for today's points; an answer that comes after a newer question is dropped.
+  async load() {
+    const [code, asked] = [this.code, ++this.asked];
+    const { today, head } = this.board;
+    if (!code || head === null) return;
+    const ask = (chart) => this.ask(chart, code, today, head);
+    const answers = await Promise.all(CHARTS.map((chart) => ask(chart).catch((error) => error)));
+    if (asked !== this.asked) return;
+    this.charts.replaceChildren(...CHARTS.map((chart, at) => this.chart(chart, answers[at], today)));
+  }
+
+  async ask(chart, code, today, head) {
+    const iso = (minute) => new Date(minute * 60e3).toISOString();
+    const query = new URLSearchParams({ measure: chart.measure, org: code, ...chart.tags, from: iso(today), until: iso(head), step: `${STEP}m` });
+    const answer = await fetch(`/v1/measures?${query}`);
+    if (!answer.ok) throw new Error(`the figures could not be read (${answer.status})`);
+    return answer.json();
+  }
+
+  chart(chart, answer, today) {
+    const box = make("figure", "", make("figcaption", "", chart.title));
+    if (answer instanceof Error || answer.series.length === 0) {
+      box.append(make("p", "none", answer instanceof Error ? answer.message : "No figures today."));
+      return box;
+    }
+    const lines = chart.lines.map((line) => {
+      const series = answer.series.find((each) => each.type === line.of);
+      const points = (series?.points ?? []).map((point) => {
+        const fields = Object.fromEntries(answer.fields.map((field, at) => [field, point[at + 1]]));
+        return [point[0] * 1000, line.value(fields)];
+      });
+      return { ...line, points };
+    });
+    const target = chart.target && this.board.target ? this.board.target.permille / 10 : null;
+    const from = today * 60e3;
+    const until = Math.max(from + 24 * 3600e3, this.board.head * 60e3);
+    const { title, top = null, unit = "" } = chart;
+    box.append(dayChart({ title, lines, from, until, top, unit, target }), legend(lines, chart.write), table(lines, chart.write));
+    return box;
+  }
+}
+
+// The same figures as a table, one row an hour.
+function table(lines, write) {
+  const head = make("tr", "", make("th", "", "Time"), ...lines.map((line) => make("th", "", line.name)));
+  const rows = lines[0].points.filter((point) => point[0] % 3600e3 === 0).map((point) => {
+    const at = (line) => line.points.find((each) => each[0] === point[0])?.[1] ?? null;
+    const cells = lines.map((line) => make("td", "", at(line) === null ? "–" : write(at(line))));
+    return make("tr", "", make("th", "", clock(point[0])), ...cells);
+  });
+  return make("details", "", make("summary", "", "As a table"), make("table", "", make("thead", "", head), make("tbody", "", ...rows)));
+}

@@ -1,0 +1,329 @@
+//! A rule: whom it watches, which number, where the wrong side begins, and whom it calls (spec 3).
+//!
+//! Pure and typed: a rule that exists can be judged. Reading it from a file is the alerter's work.
+
+use super::template::Template;
+use super::value::{Amount, Condition, FieldRef, Value};
+use super::{Fingerprint, Severity};
+use crate::measures::{Measure, SeriesKey, TypeTag, Window};
+use crate::organisations::Level;
+use crate::time::Minute;
+
+/// Which series of an organisation a rule watches; a tag left out stands for each of its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SeriesFilter {
+    /// Tag `type`.
+    pub department_type: Option<TypeTag>,
+    /// Tag `window`.
+    pub window: Option<Window>,
+}
+
+/// The tags of one episode: those of the rule, and for a tag that it leaves out one of its values. A tag that none of
+/// the rule's measures has is `None`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tags {
+    /// Tag `type`.
+    pub department_type: Option<TypeTag>,
+    /// Tag `window`.
+    pub window: Option<Window>,
+}
+
+impl Tags {
+    /// The series of a measure that carries these tags, as far as the measure has them.
+    pub fn series(self, measure: Measure) -> SeriesKey {
+        let definition = measure.definition();
+        SeriesKey {
+            measure,
+            department_type: self.department_type.filter(|_| definition.by_type),
+            window: self.window.filter(|_| definition.by_window),
+        }
+    }
+
+    /// Name and value of each tag that there is.
+    pub fn pairs(self) -> Vec<(&'static str, String)> {
+        let department_type = self.department_type.map(|tag| ("type", tag.as_str().to_owned()));
+        let window = self.window.map(|window| ("window", window.to_string()));
+        department_type.into_iter().chain(window).collect()
+    }
+}
+
+/// More people are told while nobody has acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Escalation {
+    /// Wall milliseconds since firing.
+    pub after_ms: i64,
+    /// Whom, by the names of channels.
+    pub channels: Vec<String>,
+}
+
+/// What the newest minute says about a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Judgement {
+    /// On the wrong side.
+    Breach,
+    /// Back on the right side.
+    Clear,
+    /// On neither.
+    Between,
+    /// Too few, or of nothing: no judgement.
+    Unjudged,
+}
+
+/// A judgement and the amount that was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The amount, if there is one; also where there were too few to judge it.
+    pub amount: Option<Amount>,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Stable: part of each episode's key.
+    pub id: String,
+    /// A fingerprint of the rule as it was written; stands in each transition.
+    pub version: String,
+    /// The level of the organisations that it watches.
+    pub level: Level,
+    /// Their codes; empty for all of the level.
+    pub orgs: Vec<String>,
+    /// Which series.
+    pub series: SeriesFilter,
+    /// Which number.
+    pub value: Value,
+    /// Fields that must reach a count, else there is no judgement.
+    pub at_least: Vec<(FieldRef, i64)>,
+    /// The wrong side.
+    pub breach: Condition,
+    /// The right side; shares no number with `breach`.
+    pub clear: Condition,
+    /// Event minutes in breach before it fires.
+    pub hold: u32,
+    /// Event minutes clear before it resolves.
+    pub keep: u32,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Whom it calls, by the names of channels.
+    pub channels: Vec<String>,
+    /// Whom it calls later.
+    pub escalations: Vec<Escalation>,
+    /// What it says.
+    pub summary: Template,
+}
+
+impl Rule {
+    /// Every field that it looks at.
+    pub fn fields(&self) -> impl Iterator<Item = FieldRef> + '_ {
+        self.value.fields().chain(self.at_least.iter().map(|(field, _)| *field))
+    }
+
+    /// Whether it watches that organisation.
+    pub fn watches(&self, level: Level, org: &str) -> bool {
+        self.level == level && (self.orgs.is_empty() || self.orgs.iter().any(|code| code == org))
+    }
+
+    /// Whether one of its measures has a tag `type`, and whether one has a tag `window`.
+    pub fn tags_used(&self) -> (bool, bool) {
+        let mut used = (false, false);
+        for definition in self.fields().map(|field| field.measure.definition()) {
+            used = (used.0 || definition.by_type, used.1 || definition.by_window);
+        }
+        used
+    }
+
+    /// The tags of the episode to which a series belongs; `None` if the rule does not watch it, or if it lacks a tag
+    /// that another measure of the rule has and the rule leaves open.
+    pub fn tags_of(&self, series: SeriesKey) -> Option<Tags> {
+        if !self.fields().any(|field| field.measure == series.measure) {
+            return None;
+        }
+        let (by_type, by_window) = self.tags_used();
+        let department_type = match (by_type, self.series.department_type) {
+            (false, _) => None,
+            (true, Some(wanted)) => {
+                series.department_type.is_none_or(|tag| tag == wanted).then_some(Some(wanted))?
+            }
+            (true, None) => Some(series.department_type?),
+        };
+        let window = match (by_window, self.series.window) {
+            (false, _) => None,
+            (true, Some(wanted)) => series.window.is_none_or(|tag| tag == wanted).then_some(Some(wanted))?,
+            (true, None) => Some(series.window?),
+        };
+        Some(Tags { department_type, window })
+    }
+
+    /// The tags of its only episode an organisation, where the rule leaves no tag open.
+    pub fn only_tags(&self) -> Option<Tags> {
+        let (by_type, by_window) = self.tags_used();
+        let open =
+            (by_type && self.series.department_type.is_none()) || (by_window && self.series.window.is_none());
+        (!open).then_some(Tags { department_type: self.series.department_type, window: self.series.window })
+    }
+
+    /// Whether these are the tags of one of its episodes.
+    pub fn has(&self, tags: Tags) -> bool {
+        let (by_type, by_window) = self.tags_used();
+        let SeriesFilter { department_type, window } = self.series;
+        tags.department_type.is_some() == by_type
+            && tags.window.is_some() == by_window
+            && department_type.is_none_or(|wanted| tags.department_type == Some(wanted))
+            && window.is_none_or(|wanted| tags.window == Some(wanted))
+    }
+
+    /// What the fields of a minute say. A field that is not known makes it unjudged.
+    pub fn judge(&self, field: impl Fn(FieldRef) -> Option<i64>) -> Judged {
+        let amount = self.value.amount(&field);
+        let enough =
+            self.at_least.iter().all(|(wanted, least)| field(*wanted).is_some_and(|count| count >= *least));
+        let judgement = match amount {
+            Some(amount) if enough => self.side(amount),
+            Some(_) | None => Judgement::Unjudged,
+        };
+        Judged { judgement, amount }
+    }
+
+    fn side(&self, amount: Amount) -> Judgement {
+        if self.breach.holds(amount) {
+            Judgement::Breach
+        } else if self.clear.holds(amount) {
+            Judgement::Clear
+        } else {
+            Judgement::Between
+        }
+    }
+}
+
+/// The most bytes of an episode's key: receivers cut or refuse longer ones.
+pub const KEY_BYTES_MAX: usize = 255;
+
+/// A part longer than this is replaced by its fingerprint where the key would be too long.
+const KEY_PART_BYTES_MAX: usize = 48;
+
+/// The key of an episode: rule id, level and org, series, episode start; at most 255 bytes, long parts hashed and not
+/// cut, so that two rules that begin alike stay apart. It holds no `/`, so that it can stand in a path.
+pub fn dedup_key(rule: &str, level: Level, org: &str, tags: Tags, start: Minute) -> String {
+    let tags: Vec<String> = tags.pairs().into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let start = start.to_string().replace(['-', ':'], "");
+    let parts = [rule.to_owned(), level.as_str().to_owned(), org.to_owned(), tags.join(","), start];
+    let key = parts.join(":");
+    if key.len() <= KEY_BYTES_MAX {
+        return key;
+    }
+    parts.map(|part| if part.len() > KEY_PART_BYTES_MAX { hashed(&part) } else { part }).join(":")
+}
+
+fn hashed(part: &str) -> String {
+    format!("~{}", Fingerprint::of(part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(value: &str, series: SeriesFilter) -> Rule {
+        let value = Value::parse(value).unwrap();
+        Rule {
+            id: "r".to_owned(),
+            version: "1".to_owned(),
+            level: Level::Site,
+            orgs: vec!["RXF05".to_owned()],
+            series,
+            value,
+            at_least: vec![(FieldRef::parse("ae_four_hour.departed").unwrap(), 20)],
+            breach: Condition::parse("< 0.76").unwrap(),
+            clear: Condition::parse(">= 0.78").unwrap(),
+            hold: 15,
+            keep: 10,
+            severity: Severity::Warning,
+            channels: vec![],
+            escalations: vec![],
+            summary: Template::parse("", value).unwrap(),
+        }
+    }
+
+    const SHARE: &str = "ae_four_hour.within / ae_four_hour.departed";
+    const TYPE_1: SeriesFilter =
+        SeriesFilter { department_type: Some(TypeTag::One), window: Some(Window::Rolling(240)) };
+
+    fn series(measure: Measure, department_type: Option<TypeTag>, window: Option<u32>) -> SeriesKey {
+        SeriesKey { measure, department_type, window: window.map(Window::Rolling) }
+    }
+
+    #[test]
+    fn a_minute_is_judged_by_its_counts() {
+        let rule = rule(SHARE, TYPE_1);
+        for (within, departed, judgement) in [
+            (75, 100, Judgement::Breach),
+            (76, 100, Judgement::Between),
+            (77, 100, Judgement::Between),
+            (78, 100, Judgement::Clear),
+            (0, 20, Judgement::Breach),
+            (0, 19, Judgement::Unjudged),
+            (19, 19, Judgement::Unjudged),
+            (0, 0, Judgement::Unjudged),
+        ] {
+            let field = |field: FieldRef| Some(if field.name() == "within" { within } else { departed });
+            assert_eq!(rule.judge(field).judgement, judgement, "{within} of {departed}");
+        }
+        assert_eq!(rule.judge(|_| None), Judged { judgement: Judgement::Unjudged, amount: None });
+    }
+
+    #[test]
+    fn a_tag_left_out_gives_an_episode_for_each_of_its_values() {
+        let fixed = rule(SHARE, TYPE_1);
+        let one = Tags { department_type: Some(TypeTag::One), window: Some(Window::Rolling(240)) };
+        assert_eq!(fixed.only_tags(), Some(one));
+        assert_eq!(fixed.tags_of(series(Measure::AeFourHour, Some(TypeTag::One), Some(240))), Some(one));
+        assert_eq!(fixed.tags_of(series(Measure::AeFourHour, Some(TypeTag::Two), Some(240))), None);
+        assert_eq!(fixed.tags_of(series(Measure::AeFourHour, Some(TypeTag::One), Some(60))), None);
+        assert_eq!(fixed.tags_of(series(Measure::AeArrivals, Some(TypeTag::One), Some(240))), None);
+
+        let any_type = rule(SHARE, SeriesFilter { department_type: None, ..TYPE_1 });
+        assert_eq!(any_type.only_tags(), None);
+        for tag in TypeTag::ALL_TAGS {
+            let tags = Tags { department_type: Some(tag), ..one };
+            assert_eq!(any_type.tags_of(series(Measure::AeFourHour, Some(tag), Some(240))), Some(tags));
+            assert!(any_type.has(tags));
+            assert_eq!(fixed.has(tags), tag == TypeTag::One);
+            assert!(!any_type.has(Tags { window: None, ..tags }));
+        }
+    }
+
+    #[test]
+    fn a_measure_without_a_tag_goes_with_each_of_its_values() {
+        let mixed = rule("amb_queue.waiting / ae_department.present", SeriesFilter::default());
+        let tags = mixed.tags_of(series(Measure::AeFourHour, Some(TypeTag::One), Some(60))).unwrap();
+        assert_eq!(tags.series(Measure::AmbQueue), series(Measure::AmbQueue, None, None));
+        assert_eq!(
+            tags.series(Measure::AeDepartment),
+            series(Measure::AeDepartment, Some(TypeTag::One), None)
+        );
+        assert_eq!(mixed.tags_of(series(Measure::AmbQueue, None, None)), None);
+    }
+
+    #[test]
+    fn a_rule_watches_its_level_and_its_organisations() {
+        let rule = rule(SHARE, TYPE_1);
+        assert!(rule.watches(Level::Site, "RXF05"));
+        assert!(!rule.watches(Level::Trust, "RXF05"));
+        assert!(!rule.watches(Level::Site, "RXF06"));
+    }
+
+    #[test]
+    fn keys_stay_short_and_apart() {
+        let tags = Tags { department_type: Some(TypeTag::One), window: Some(Window::Rolling(240)) };
+        let start = Minute(29_921_167);
+        let key = |rule: &str| dedup_key(rule, Level::Site, "RXF05", tags, start);
+        assert_eq!(key("four-hour"), "four-hour:site:RXF05:type=1,window=4h:20261121T140700Z");
+        let (long, other) = ("a".repeat(300), format!("{}b", "a".repeat(299)));
+        assert!(key(&long).len() <= KEY_BYTES_MAX, "{}", key(&long));
+        assert_ne!(key(&long), key(&other));
+        assert!(key(&long).ends_with(":site:RXF05:type=1,window=4h:20261121T140700Z"));
+        assert!((1..400).all(|length| key(&"a".repeat(length)).len() <= KEY_BYTES_MAX));
+        assert_ne!(key("r"), dedup_key("r", Level::Site, "RXF05", tags, start.plus(1)));
+        assert_ne!(key("r"), dedup_key("r", Level::Trust, "RXF05", tags, start));
+    }
+}

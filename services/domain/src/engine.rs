@@ -1,0 +1,302 @@
+//! The live engine: events in, org-minutes out. It is told the time and returns what to publish; reading the log, writing
+//! topics and saving checkpoints is the shell's part (crate `aggregator`).
+//!
+//! Its life (spec 2.6, "Start"): [`Engine::restore`] from a checkpoint; [`Engine::take`] every event up to the end that
+//! the log had; [`Engine::published_before`] for what a predecessor published since; [`Engine::begin`]; from then on
+//! [`Engine::take`], [`Engine::tick`] and [`Engine::publish`].
+
+mod checkpoint;
+mod publication;
+
+pub use checkpoint::Change;
+
+use std::sync::Arc;
+
+use crate::admission::{FUTURE_TOLERANCE_MS, Standards, admit, instants};
+use crate::attendance;
+use crate::dirty::Dirty;
+use crate::event::{Disposal, Event, Outcome, Statement};
+use crate::figures::{Figures, Marks};
+use crate::freshness::{FeedState, Feeds, Patience};
+use crate::ids::OrgId;
+use crate::journey;
+use crate::ledger::{Entity, EntityKey, Ledger, Watch};
+use crate::measures::{Freshness, OrgMinute, Window};
+use crate::organisations::Organisations;
+use crate::sweep::{Sweep, everything};
+use crate::time::{DAY, LondonDays, Millis, Minute};
+
+/// How the engine is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The organisations.
+    pub orgs: Arc<Organisations>,
+    /// What returns and declarations may name.
+    pub standards: Standards,
+    /// The windows that are published.
+    pub windows: Vec<Window>,
+    /// `measures.exclude_disposals`.
+    pub exclude_disposals: Vec<Disposal>,
+    /// `ledger.horizon` in minutes: older minutes are final.
+    pub horizon_minutes: u32,
+    /// When a silence is stale.
+    pub patience: Patience,
+}
+
+/// The default of `ledger.horizon`: 14 days.
+pub const HORIZON_MINUTES: u32 = 14 * DAY;
+/// An entity is held this much longer than the horizon (spec 1.8).
+const HELD_BEYOND_HORIZON: u32 = 14 * DAY;
+
+/// The figures as they stand at a minute: after a restore that of the checkpoint, from [`Engine::begin`] on the newest.
+#[derive(Debug)]
+struct Live {
+    sweep: Sweep,
+    freshness: Vec<Freshness>,
+    /// For each organisation how often each of the newest minutes was written in this epoch.
+    writings: Vec<Vec<u32>>,
+}
+
+/// The live engine.
+#[derive(Debug)]
+pub struct Engine {
+    settings: Settings,
+    epoch: u64,
+    ledger: Ledger,
+    figures: Figures,
+    feeds: Feeds,
+    dirty: Dirty,
+    live: Option<Live>,
+    /// While a checkpoint is read: up to which minute it had published.
+    restored_until: Option<Minute>,
+    forgotten: Vec<EntityKey>,
+    saved_sources: usize,
+    saved_areas: usize,
+}
+
+impl Engine {
+    /// An engine that knows nothing yet.
+    pub fn new(settings: Settings, epoch: u64) -> Engine {
+        let days = Arc::new(LondonDays::new());
+        Engine {
+            ledger: Ledger::new(settings.orgs.clone(), settings.exclude_disposals.clone()),
+            figures: Figures::new(settings.orgs.clone(), days, &settings.windows),
+            feeds: Feeds::default(),
+            dirty: Dirty::default(),
+            live: None,
+            restored_until: None,
+            forgotten: Vec::new(),
+            saved_sources: 0,
+            saved_areas: 0,
+            settings,
+            epoch,
+        }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Takes an event that the log took at `log_time`; returns its one outcome (spec 1.7) and, for a refusal, which
+    /// field it is about.
+    pub fn take(&mut self, event: &Event<'_>, log_time: Millis) -> (Outcome, &'static str) {
+        if let Err(refusal) = admit(event, &self.settings.orgs, &self.settings.standards) {
+            return refusal;
+        }
+        if event.recorded_at.0 > log_time.0 + FUTURE_TOLERANCE_MS {
+            return (
+                Outcome::FutureDated,
+                "recorded_at is more than 10 minutes after the log took the event",
+            );
+        }
+        if self.is_too_late(event, log_time) {
+            return (Outcome::TooLate, "recorded_at and every instant are before the horizon");
+        }
+        let news = self.apply(event);
+        let place = self.place(&event.statement).filter(|_| news);
+        self.feeds.heard(&event.source, event.recorded_at, place);
+        (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
+    }
+
+    fn is_too_late(&self, event: &Event<'_>, log_time: Millis) -> bool {
+        match event.statement {
+            Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => return false,
+            Statement::Attendance(_) | Statement::Ambulance(_) | Statement::Beds(_) => {}
+        }
+        let limit = log_time.0 - i64::from(self.settings.horizon_minutes) * 60_000;
+        let mut late = event.recorded_at.0 < limit;
+        instants(&event.statement, &mut |instant| late &= Millis::from(instant).0 < limit);
+        late
+    }
+
+    fn place(&self, statement: &Statement<'_>) -> Option<OrgId> {
+        let code = match statement {
+            Statement::Attendance(one) => &one.site,
+            Statement::Ambulance(one) => &one.service,
+            Statement::Beds(one) => &one.site,
+            Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => return None,
+        };
+        self.settings.orgs.find(code)
+    }
+
+    fn apply(&mut self, event: &Event<'_>) -> bool {
+        let Some(live) = &mut self.live else {
+            return self.ledger.apply(event, &mut crate::ledger::Unwatched);
+        };
+        let newest = live.sweep.at();
+        let marks =
+            Marks { dirty: &mut self.dirty, floor: newest.minus(self.settings.horizon_minutes), newest };
+        let mut watcher = Watcher {
+            figures: &mut self.figures,
+            sweep: &mut live.sweep,
+            marks,
+            before: Vec::new(),
+            after: 0,
+        };
+        self.ledger.apply(event, &mut watcher)
+    }
+
+    /// A predecessor published this org-minute after the checkpoint: its points are written again.
+    pub fn published_before(&mut self, published: &OrgMinute) {
+        let Some(org) = self.settings.orgs.find(&published.org) else { return };
+        let minute = published.minute;
+        for series in &published.series {
+            let measure = series.key.measure;
+            let position = match series.key.window {
+                Some(window) => match self.figures.slots.windows().iter().position(|one| *one == window) {
+                    Some(position) => position,
+                    None => continue,
+                },
+                None => 0,
+            };
+            self.figures.seen(org, measure, minute);
+            let slot = self.figures.slots.of(measure, position);
+            self.dirty.mark(&[org], slot, minute, minute.plus(1), 1);
+        }
+    }
+
+    /// The log was read to the end that it had at the start: from now on the engine is live. Every minute that was not
+    /// published yet is marked.
+    pub fn begin(&mut self, now: Millis) {
+        let unpublished = match self.live.as_ref().map(|live| live.sweep.at()) {
+            Some(until) => until.plus(1),
+            None => now.closed_minute().minus(self.settings.horizon_minutes),
+        };
+        self.stand_at(now.closed_minute());
+        self.close(unpublished, now);
+        let newest = now.closed_minute();
+        self.dirty.mark_whole(newest, newest.plus(1));
+    }
+
+    /// Makes the figures of the ledger, if they are not there yet, and stands at `newest` with them. What the events
+    /// after a checkpoint change is marked from here on.
+    fn stand_at(&mut self, newest: Minute) {
+        let Some(live) = &mut self.live else {
+            let floor = newest.minus(self.settings.horizon_minutes);
+            self.figures.trim(floor.minus(HELD_BEYOND_HORIZON + DAY));
+            for entity in self.ledger.entities() {
+                match entity {
+                    Entity::Attendance(index) => self.figures.attendance(None, self.ledger.attendance(index), None),
+                    Entity::Journey(index) => self.figures.journey(None, self.ledger.journey(index), None),
+                }
+            }
+            let orgs = self.settings.orgs.len();
+            self.live = Some(Live {
+                sweep: Sweep::new(&self.figures, everything(&self.figures), newest),
+                freshness: vec![Freshness::default(); orgs],
+                writings: vec![Vec::new(); orgs],
+            });
+            return;
+        };
+        live.sweep.advance(&self.figures, newest);
+    }
+
+    /// Every minute from `first` to the one where the sweep stands is new.
+    fn close(&mut self, first: Minute, now: Millis) {
+        let Some(live) = &mut self.live else { return };
+        let newest = live.sweep.at();
+        self.dirty.mark_whole(first.max(self.figures.first()), newest.plus(1));
+        live.freshness = self.feeds.freshness(&self.settings.orgs, now, self.settings.patience);
+        self.dirty.trim(newest.minus(self.settings.horizon_minutes));
+    }
+
+    /// The time is now: closes every minute that is over. Returns whether one was closed.
+    pub fn tick(&mut self, now: Millis) -> bool {
+        let newest = now.closed_minute();
+        let Some(live) = &mut self.live else { return false };
+        let before = live.sweep.at();
+        if newest <= before {
+            return false;
+        }
+        for minute in before.0 + 1..=newest.0 {
+            let slot = minute as usize % (self.settings.horizon_minutes as usize + 1);
+            for writings in live.writings.iter_mut().filter(|writings| !writings.is_empty()) {
+                writings[slot] = 0;
+            }
+        }
+        self.stand_at(newest);
+        self.close(before.plus(1), now);
+        if newest.0 / 60 != before.0 / 60 {
+            self.forget(newest.minus(self.settings.horizon_minutes + HELD_BEYOND_HORIZON));
+        }
+        true
+    }
+
+    fn forget(&mut self, before: Minute) {
+        self.figures.trim(before.minus(DAY));
+        let forgotten = &mut self.forgotten;
+        self.ledger.forget(before.start(), &mut |key| forgotten.push(key));
+    }
+
+    /// The sources at a time.
+    pub fn feeds(&self, now: Millis) -> Vec<FeedState> {
+        self.feeds.states(now, self.settings.patience)
+    }
+}
+
+/// Carries the difference that an event makes from the ledger to the figures.
+struct Watcher<'a> {
+    figures: &'a mut Figures,
+    sweep: &'a mut Sweep,
+    marks: Marks<'a>,
+    before: Vec<Contribution>,
+    after: usize,
+}
+
+#[derive(Clone, Copy)]
+enum Contribution {
+    Attendance(Option<attendance::Contribution>),
+    Journey(Option<journey::Contribution>),
+}
+
+fn contribution(ledger: &Ledger, entity: Entity) -> Contribution {
+    match entity {
+        Entity::Attendance(index) => Contribution::Attendance(ledger.attendance(index)),
+        Entity::Journey(index) => Contribution::Journey(ledger.journey(index)),
+    }
+}
+
+impl Watch for Watcher<'_> {
+    const WATCHES: bool = true;
+
+    fn before(&mut self, ledger: &Ledger, entity: Entity) {
+        self.before.push(contribution(ledger, entity));
+    }
+
+    fn after(&mut self, ledger: &Ledger, entity: Entity) {
+        let old = self.before[self.after];
+        self.after += 1;
+        let live = Some((&mut *self.sweep, &mut self.marks));
+        match (old, contribution(ledger, entity)) {
+            (Contribution::Attendance(old), Contribution::Attendance(new)) => {
+                self.figures.attendance(old, new, live)
+            }
+            (Contribution::Journey(old), Contribution::Journey(new)) => self.figures.journey(old, new, live),
+            (Contribution::Attendance(_), Contribution::Journey(_))
+            | (Contribution::Journey(_), Contribution::Attendance(_)) => {
+                debug_assert!(false, "the same entities in the same order");
+            }
+        }
+    }
+}

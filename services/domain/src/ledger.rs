@@ -1,0 +1,443 @@
+//! The ledger: every entity with the facts that stand, and who names whom. Told events, it answers whether anything
+//! stands that did not stand before; it knows neither the time nor the figures.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+
+use crate::attendance;
+use crate::event::{Attendance, Disposal, Event, Fact, Journey, Statement};
+use crate::fact::{Link, Names, Record, RecordNames, Said, Stamp};
+use crate::ids::{OrgId, Ref};
+use crate::journey;
+use crate::organisations::Organisations;
+use crate::other::{OtherKey, OtherRecord};
+use crate::time::{Millis, Second};
+
+/// A table of records, found by (place, reference).
+#[derive(Debug, Default)]
+struct Table {
+    index: HashTable<u32>,
+    records: Vec<Record>,
+    free: Vec<u32>,
+    touched: Vec<u32>,
+}
+
+impl Table {
+    fn hash(place: u16, reference: Ref) -> u64 {
+        (reference.low64() ^ u64::from(place)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn find(&self, place: u16, reference: Ref) -> Option<u32> {
+        let same = |index: &u32| {
+            let record = &self.records[*index as usize];
+            record.reference == reference && record.place == place
+        };
+        self.index.find(Self::hash(place, reference), same).copied()
+    }
+
+    fn find_or_add(&mut self, place: u16, reference: Ref) -> u32 {
+        if let Some(index) = self.find(place, reference) {
+            return index;
+        }
+        let record = Record::new(place, reference);
+        self.add(record)
+    }
+
+    fn add(&mut self, record: Record) -> u32 {
+        let hash = Self::hash(record.place, record.reference);
+        let index = match self.free.pop() {
+            Some(index) => {
+                self.records[index as usize] = record;
+                index
+            }
+            None => {
+                self.records.push(record);
+                u32::try_from(self.records.len() - 1)
+                    .expect("four thousand million records do not fit in memory")
+            }
+        };
+        let records = &self.records;
+        self.index.insert_unique(hash, index, |index| {
+            let record = &records[*index as usize];
+            Self::hash(record.place, record.reference)
+        });
+        index
+    }
+
+    fn remove(&mut self, index: u32) {
+        let (place, reference) = (self.records[index as usize].place, self.records[index as usize].reference);
+        if let Ok(entry) = self.index.find_entry(Self::hash(place, reference), |other| *other == index) {
+            entry.remove();
+        }
+        self.records[index as usize] = Record::new(place, reference);
+        self.free.push(index);
+    }
+
+    fn touch(&mut self, index: u32) {
+        let record = &mut self.records[index as usize];
+        if !record.touched {
+            record.touched = true;
+            self.touched.push(index);
+        }
+    }
+}
+
+/// An entity that a change may touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entity {
+    Attendance(u32),
+    Journey(u32),
+}
+
+/// Watches what a change does: the figures, while they are live. A replay has nobody watching.
+pub(crate) trait Watch {
+    /// Whether anybody watches at all.
+    const WATCHES: bool;
+    /// The entity is about to change.
+    fn before(&mut self, ledger: &Ledger, entity: Entity);
+    /// The entity has changed; the same entities in the same order as before.
+    fn after(&mut self, ledger: &Ledger, entity: Entity);
+}
+
+/// Nobody watches.
+pub(crate) struct Unwatched;
+
+impl Watch for Unwatched {
+    const WATCHES: bool = false;
+    fn before(&mut self, _: &Ledger, _: Entity) {}
+    fn after(&mut self, _: &Ledger, _: Entity) {}
+}
+
+/// Every entity, the facts that stand, and the texts that their stamps and moves name.
+#[derive(Debug)]
+pub struct Ledger {
+    orgs: Arc<Organisations>,
+    excluded: Vec<Disposal>,
+    attendances: Table,
+    journeys: Table,
+    /// For each journey the attendances that name it.
+    named_by: HashMap<u32, Vec<u32>>,
+    pub(crate) others: BTreeMap<OtherKey, OtherRecord>,
+    pub(crate) others_touched: Vec<OtherKey>,
+    pub(crate) sources: Names,
+    pub(crate) areas: Names,
+    /// For each source its newest `recorded_at`.
+    newest_by_source: Vec<Millis>,
+}
+
+impl Ledger {
+    /// An empty ledger. `excluded`: `measures.exclude_disposals`.
+    pub fn new(orgs: Arc<Organisations>, excluded: Vec<Disposal>) -> Ledger {
+        Ledger {
+            orgs,
+            excluded,
+            attendances: Table::default(),
+            journeys: Table::default(),
+            named_by: HashMap::new(),
+            others: BTreeMap::new(),
+            others_touched: Vec::new(),
+            sources: Names::default(),
+            areas: Names::default(),
+            newest_by_source: Vec::new(),
+        }
+    }
+
+    /// The organisations of this ledger.
+    pub fn organisations(&self) -> &Arc<Organisations> {
+        &self.orgs
+    }
+
+    /// How many attendances are held.
+    pub fn attendances(&self) -> usize {
+        self.attendances.index.len()
+    }
+
+    /// How many journeys are held.
+    pub fn journeys(&self) -> usize {
+        self.journeys.index.len()
+    }
+
+    /// A source recorded something; returns its number and whether that is newer than all before, `None` if there are
+    /// too many sources.
+    pub(crate) fn heard(&mut self, source: &str, recorded_at: Millis) -> Option<(u16, bool)> {
+        let number = self.sources.number(source)?;
+        let index = usize::from(number);
+        if index >= self.newest_by_source.len() {
+            self.newest_by_source.resize(index + 1, Millis(i64::MIN));
+        }
+        let newest = &mut self.newest_by_source[index];
+        let newer = recorded_at > *newest;
+        *newest = recorded_at.max(*newest);
+        Some((number, newer))
+    }
+
+    /// Takes an event whose places are known (`admission::admit`); returns whether anything of it stands that did not
+    /// stand before: a fact, or of a heartbeat that its source was not heard later.
+    pub(crate) fn apply<W: Watch>(&mut self, event: &Event<'_>, watch: &mut W) -> bool {
+        let Some((source, newer)) = self.heard(&event.source, event.recorded_at) else {
+            return false;
+        };
+        let stamp = Stamp { recorded_at: event.recorded_at, id: event.id.as_bytes(), source };
+        match &event.statement {
+            Statement::Attendance(one) => self.apply_attendance(one, &stamp, watch),
+            Statement::Ambulance(one) => self.apply_journey(one, &stamp, watch),
+            Statement::Beds(_) | Statement::Standard(_) | Statement::Escalation(_) => self.apply_other(event),
+            Statement::Heartbeat => newer,
+        }
+    }
+
+    fn apply_attendance<W: Watch>(&mut self, one: &Attendance<'_>, stamp: &Stamp<'_>, watch: &mut W) -> bool {
+        let Some(site) = self.orgs.find(&one.site) else {
+            return false;
+        };
+        let journey = match &one.ambulance {
+            Fact::Stated(name) => self
+                .orgs
+                .find(&name.service)
+                .map(|service| Link { place: service.0, reference: name.reference }),
+            Fact::Absent | Fact::Retracted => None,
+        };
+        let areas = &mut self.areas;
+        let said = attendance::said(one, journey, |text| areas.number(text));
+        let index = self.attendances.find_or_add(site.0, one.reference);
+        let wins = self.standing(&self.attendances, index, &said, stamp);
+        if wins == 0 {
+            return false;
+        }
+        if W::WATCHES {
+            watch.before(self, Entity::Attendance(index));
+        }
+        let record = &mut self.attendances.records[index as usize];
+        let old = record.stated_link();
+        record.take(&said, stamp, wins);
+        let new = record.stated_link();
+        self.attendances.touch(index);
+        if old != new {
+            self.relink(index, old, new);
+        }
+        if W::WATCHES {
+            watch.after(self, Entity::Attendance(index));
+        }
+        true
+    }
+
+    fn apply_journey<W: Watch>(&mut self, one: &Journey<'_>, stamp: &Stamp<'_>, watch: &mut W) -> bool {
+        let Some(service) = self.orgs.find(&one.service) else {
+            return false;
+        };
+        let destination = match &one.destination {
+            Fact::Stated(code) => self.orgs.find(code),
+            Fact::Absent | Fact::Retracted => None,
+        };
+        let said = journey::said(one, destination);
+        let index = self.journeys.find_or_add(service.0, one.reference);
+        let wins = self.standing(&self.journeys, index, &said, stamp);
+        if wins == 0 {
+            return false;
+        }
+        if W::WATCHES {
+            self.watch_journey(index, watch, W::before);
+        }
+        self.journeys.records[index as usize].take(&said, stamp, wins);
+        self.journeys.touch(index);
+        if W::WATCHES {
+            self.watch_journey(index, watch, W::after);
+        }
+        true
+    }
+
+    /// A change of a journey may change every attendance that names it.
+    fn watch_journey<W: Watch>(&self, index: u32, watch: &mut W, tell: fn(&mut W, &Ledger, Entity)) {
+        tell(watch, self, Entity::Journey(index));
+        for attendance in self.named_by.get(&index).into_iter().flatten() {
+            tell(watch, self, Entity::Attendance(*attendance));
+        }
+    }
+
+    fn standing(&self, table: &Table, index: u32, said: &Said, stamp: &Stamp<'_>) -> u32 {
+        let orgs = &self.orgs;
+        let place = |number: u16| orgs.get(OrgId(number)).code.as_str();
+        let names = RecordNames { sources: &self.sources, areas: &self.areas, place: &place };
+        table.records[index as usize].standing(said, stamp, &names)
+    }
+
+    fn relink(&mut self, attendance: u32, old: Option<Link>, new: Option<Link>) {
+        if let Some(link) = old
+            && let Some(journey) = self.journeys.find(link.place, link.reference)
+        {
+            if let Some(namers) = self.named_by.get_mut(&journey) {
+                namers.retain(|one| *one != attendance);
+                if namers.is_empty() {
+                    self.named_by.remove(&journey);
+                }
+            }
+            self.forget_if_unnamed(journey);
+        }
+        if let Some(link) = new {
+            let journey = self.journeys.find_or_add(link.place, link.reference);
+            self.named_by.entry(journey).or_default().push(attendance);
+        }
+    }
+
+    /// A journey of which nothing is known is held only as long as an attendance names it.
+    fn forget_if_unnamed(&mut self, journey: u32) {
+        if self.journeys.records[journey as usize].is_silent() && !self.named_by.contains_key(&journey) {
+            self.journeys.remove(journey);
+        }
+    }
+
+    fn apply_other(&mut self, event: &Event<'_>) -> bool {
+        let Some((key, values)) = OtherKey::of(&event.statement, &self.orgs) else {
+            return false;
+        };
+        let changed = self
+            .others
+            .entry(key.clone())
+            .or_default()
+            .take(&values, (event.recorded_at, event.id.as_bytes(), event.source.as_bytes()));
+        if changed {
+            self.others_touched.push(key);
+        }
+        changed
+    }
+
+    /// What an attendance adds to the figures now.
+    pub(crate) fn attendance(&self, index: u32) -> Option<attendance::Contribution> {
+        let record = &self.attendances.records[index as usize];
+        let site = OrgId(record.place);
+        let default = self.orgs.get(site).department_type.expect("every site has a department type");
+        attendance::contribution(record, default, self.journey_of(record), &self.excluded)
+    }
+
+    /// Spec 2.2, "its journey": known, not void, and to this site or another of the same trust.
+    fn journey_of(&self, record: &Record) -> Option<journey::JourneyTimes> {
+        let link = record.stated_link()?;
+        let journey = &self.journeys.records[self.journeys.find(link.place, link.reference)? as usize];
+        let destination = journey::destination(journey)?;
+        let counts = !journey::is_void(journey) && self.orgs.same_trust(OrgId(record.place), destination);
+        counts.then(|| journey::times(journey))
+    }
+
+    /// What a journey adds to the figures now.
+    pub(crate) fn journey(&self, index: u32) -> Option<journey::Contribution> {
+        journey::contribution(&self.journeys.records[index as usize])
+    }
+
+    /// Every entity that adds something, in the order in which they were first heard of.
+    pub(crate) fn entities(&self) -> impl Iterator<Item = Entity> + '_ {
+        let live = |table: &Table, index: usize| !table.records[index].is_silent();
+        let attendances = (0..self.attendances.records.len())
+            .filter(move |index| live(&self.attendances, *index))
+            .map(|index| Entity::Attendance(index as u32));
+        let journeys = (0..self.journeys.records.len())
+            .filter(move |index| live(&self.journeys, *index))
+            .map(|index| Entity::Journey(index as u32));
+        attendances.chain(journeys)
+    }
+
+    /// Spec 1.8: forgets entities whose newest instant and newest `recorded_at` are both older than `before`; a
+    /// journey also as long as an attendance names it. Hands the forgotten keys to `each`.
+    pub(crate) fn forget(&mut self, before: Second, each: &mut impl FnMut(EntityKey)) {
+        let old = |record: &Record| {
+            !record.is_silent()
+                && record.newest_instant() < before.0
+                && record.newest_recorded_at() < Millis::from(before).0
+        };
+        for index in 0..self.attendances.records.len() as u32 {
+            let record = &self.attendances.records[index as usize];
+            if old(record) {
+                each(EntityKey::Attendance(record.place, record.reference));
+                let link = record.stated_link();
+                self.relink(index, link, None);
+                self.attendances.remove(index);
+            }
+        }
+        for index in 0..self.journeys.records.len() as u32 {
+            let record = &self.journeys.records[index as usize];
+            if old(record) && !self.named_by.contains_key(&index) {
+                each(EntityKey::Journey(record.place, record.reference));
+                self.journeys.remove(index);
+            }
+        }
+        let beds: Vec<OtherKey> = self
+            .others
+            .iter()
+            .filter(|(key, record)| {
+                key.is_bed_state_before(before) && record.newest_recorded_at() < before.into()
+            })
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in beds {
+            self.others.remove(&key);
+            each(EntityKey::Other(key));
+        }
+    }
+
+    /// Hands every record touched since the last call to `each` as (key, bytes).
+    pub(crate) fn drain_touched(&mut self, each: &mut impl FnMut(EntityKey, &[u8])) {
+        let mut bytes = Vec::new();
+        for (table, is_journey) in [(&mut self.attendances, false), (&mut self.journeys, true)] {
+            for index in std::mem::take(&mut table.touched) {
+                let record = &mut table.records[index as usize];
+                if !std::mem::take(&mut record.touched) {
+                    continue; // forgotten since
+                }
+                bytes.clear();
+                record.encode(&mut bytes);
+                let key = if is_journey {
+                    EntityKey::Journey(record.place, record.reference)
+                } else {
+                    EntityKey::Attendance(record.place, record.reference)
+                };
+                each(key, &bytes);
+            }
+        }
+        for key in std::mem::take(&mut self.others_touched) {
+            if let Some(record) = self.others.get(&key) {
+                bytes.clear();
+                record.encode(&mut bytes);
+                each(EntityKey::Other(key), &bytes);
+            }
+        }
+    }
+
+    /// Puts back a record of a checkpoint; `false` if the bytes are none. Call [`Ledger::link_all`] when all are back.
+    pub(crate) fn restore(&mut self, key: EntityKey, bytes: &[u8]) -> bool {
+        match key {
+            EntityKey::Attendance(place, reference) => match Record::decode(place, reference, bytes) {
+                Some(record) => self.attendances.add(record),
+                None => return false,
+            },
+            EntityKey::Journey(place, reference) => match Record::decode(place, reference, bytes) {
+                Some(record) => self.journeys.add(record),
+                None => return false,
+            },
+            EntityKey::Other(key) => match OtherRecord::decode(bytes) {
+                Some(record) => {
+                    self.others.insert(key, record);
+                    return true;
+                }
+                None => return false,
+            },
+        };
+        true
+    }
+
+    /// After a restore: finds again which attendances name which journeys.
+    pub(crate) fn link_all(&mut self) {
+        for index in 0..self.attendances.records.len() as u32 {
+            let link = self.attendances.records[index as usize].stated_link();
+            self.relink(index, None, link);
+        }
+    }
+}
+
+/// The key of an entity in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum EntityKey {
+    Attendance(u16, Ref),
+    Journey(u16, Ref),
+    Other(OtherKey),
+}

@@ -1,0 +1,110 @@
+//! The same ledger and figures over a file: every event is taken, then the points are made in one sweep.
+
+use std::sync::Arc;
+
+use crate::admission::admit;
+use crate::engine::Settings;
+use crate::event::{Event, Outcome};
+use crate::figures::Figures;
+use crate::ids::OrgId;
+use crate::ledger::{Entity, Ledger};
+use crate::measures::Series;
+use crate::sweep::{Scope, Sweep};
+use crate::time::{LondonDays, Minute, Second};
+
+/// A replay: every event is taken into the ledger, then the points of a range of minutes are made in one sweep.
+#[derive(Debug)]
+pub struct Replay {
+    settings: Settings,
+    ledger: Ledger,
+}
+
+impl Replay {
+    /// Nothing read yet.
+    pub fn new(settings: Settings) -> Replay {
+        let ledger = Ledger::new(settings.orgs.clone(), settings.exclude_disposals.clone());
+        Replay { settings, ledger }
+    }
+
+    /// The ledger.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Takes an event of a file, which has no log time, so that nothing is too late.
+    pub fn take(&mut self, event: &Event<'_>) -> (Outcome, &'static str) {
+        if let Err(refusal) = admit(event, &self.settings.orgs, &self.settings.standards) {
+            return refusal;
+        }
+        let news = self.ledger.apply(event, &mut crate::ledger::Unwatched);
+        (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
+    }
+
+    /// Hands every point at the multiples of `step` minutes in [from, until] to `each`, minute by minute; a series from
+    /// its first minute that is not all zeros. Only organisations and measures of the scope. `minute_done` is told each
+    /// minute that is complete.
+    pub fn points(
+        &self,
+        scope: Scope,
+        from: Second,
+        until: Second,
+        step: u32,
+        each: &mut impl FnMut(OrgId, Minute, &Series),
+        minute_done: &mut impl FnMut(Minute),
+    ) {
+        let days = Arc::new(LondonDays::new());
+        let mut figures = Figures::new(self.settings.orgs.clone(), days, &scope.windows);
+        for entity in self.ledger.entities() {
+            match entity {
+                Entity::Attendance(index) => figures.attendance(None, self.ledger.attendance(index), None),
+                Entity::Journey(index) => figures.journey(None, self.ledger.journey(index), None),
+            }
+        }
+        let first = from.0.div_ceil(step * 60) * step;
+        let orgs: Vec<OrgId> =
+            self.settings.orgs.iter().map(|(org, _)| org).filter(|org| scope.orgs[org.index()]).collect();
+        let measures = scope.measures.clone();
+        let mut started = Started::new(self.settings.orgs.len());
+        let mut sweep = Sweep::new(&figures, scope, Minute(first));
+        let mut minute = Minute(first);
+        while minute.start() <= until {
+            sweep.advance(&figures, minute);
+            sweep.count_levels();
+            for org in &orgs {
+                let level = self.settings.orgs.get(*org).level;
+                for (slot, measure, window) in figures.slots.all() {
+                    let due = minute.0.is_multiple_of(figures.slots.step(window))
+                        && figures.since(*org, measure) <= minute
+                        && measure.exists_at(level)
+                        && measures.contains(&measure);
+                    if !due {
+                        continue;
+                    }
+                    let started = started.of(*org, slot);
+                    sweep.series(*org, measure, window, &mut |key, values| {
+                        let bit = 1 << key.department_type.map_or(0, |tag| tag as u8);
+                        if *started & bit != 0 || values.iter().any(|value| *value != 0) {
+                            *started |= bit;
+                            each(*org, minute, &Series { key, values });
+                        }
+                    });
+                }
+            }
+            minute_done(minute);
+            minute = minute.plus(step);
+        }
+    }
+}
+
+/// Which series have begun: a bit for each type of each slot of each organisation.
+struct Started(Vec<u8>);
+
+impl Started {
+    fn new(orgs: usize) -> Started {
+        Started(vec![0; orgs * 256])
+    }
+
+    fn of(&mut self, org: OrgId, slot: u8) -> &mut u8 {
+        &mut self.0[org.index() * 256 + usize::from(slot)]
+    }
+}

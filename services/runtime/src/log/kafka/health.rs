@@ -1,0 +1,164 @@
+//! How the connection to Kafka is: away or back, stalled, and how often; told to people once per change.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prometheus::{IntCounter, IntGauge, Registry};
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+
+use super::watchdog::Progress;
+use crate::clock::Clock;
+use crate::metrics::{self, MetricsError};
+
+/// The state of the connection. Clones are the same.
+#[derive(Clone)]
+pub struct KafkaHealth(Arc<Inner>);
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    away: IntGauge,
+    outages: IntCounter,
+    stalls: IntCounter,
+    errors: IntCounter,
+    undelivered: IntCounter,
+}
+
+#[derive(Default)]
+struct State {
+    away_since_ms: Option<i64>,
+    stalled: Option<String>,
+}
+
+impl KafkaHealth {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> KafkaHealth {
+        let counter = |name, help| IntCounter::new(name, help).expect("the name is a metric's");
+        KafkaHealth(Arc::new(Inner {
+            clock,
+            state: Mutex::default(),
+            away: IntGauge::new("sitrep_kafka_away", "1 while no Kafka broker answers.")
+                .expect("the name is a metric's"),
+            outages: counter(
+                "sitrep_kafka_outages_total",
+                "Times at which no Kafka broker answered any more.",
+            ),
+            stalls: counter("sitrep_kafka_stalls_total", "Partitions that no longer moved though behind."),
+            errors: counter("sitrep_kafka_errors_total", "Errors that the Kafka client reported."),
+            undelivered: counter("sitrep_kafka_undelivered_total", "Records that Kafka did not take."),
+        }))
+    }
+
+    /// Since when no broker answers, Unix milliseconds; `None` while one does, or none was asked yet.
+    pub fn away_since_ms(&self) -> Option<i64> {
+        self.state().away_since_ms
+    }
+
+    /// Which partition no longer moves although there is something to read: the process should end, exit code not 0.
+    pub fn stalled(&self) -> Option<String> {
+        self.state().stalled.clone()
+    }
+
+    /// Puts this connection's metrics on a registry; once.
+    pub fn register(&self, registry: &Registry) -> Result<(), MetricsError> {
+        metrics::register(registry, "sitrep_kafka_away", self.0.away.clone())?;
+        for (name, counter) in [
+            ("sitrep_kafka_outages_total", &self.0.outages),
+            ("sitrep_kafka_stalls_total", &self.0.stalls),
+            ("sitrep_kafka_errors_total", &self.0.errors),
+            ("sitrep_kafka_undelivered_total", &self.0.undelivered),
+        ] {
+            metrics::register(registry, name, counter.clone())?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_away(&self, why: &str) {
+        let now_ms = self.0.clock.now_ms();
+        let mut state = self.state();
+        if state.away_since_ms.is_none() {
+            state.away_since_ms = Some(now_ms);
+            self.0.away.set(1);
+            self.0.outages.inc();
+            tracing::warn!(why, "kafka is away: waiting for it");
+        }
+    }
+
+    pub(super) fn is_back(&self) {
+        let now_ms = self.0.clock.now_ms();
+        let mut state = self.state();
+        if let Some(since_ms) = state.away_since_ms.take() {
+            self.0.away.set(0);
+            tracing::info!(away_ms = now_ms.saturating_sub(since_ms), "kafka is back");
+        }
+    }
+
+    pub(super) fn has_stalled(&self, what: String) {
+        self.0.stalls.inc();
+        tracing::error!(what, "a kafka partition no longer moves");
+        self.state().stalled.get_or_insert(what);
+    }
+
+    pub(super) fn not_delivered(&self) {
+        self.0.undelivered.inc();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What every client's callbacks go to.
+pub(super) struct Context {
+    health: KafkaHealth,
+    progress: Option<Arc<Progress>>,
+}
+
+impl Context {
+    pub(super) fn new(health: KafkaHealth) -> Context {
+        Context { health, progress: None }
+    }
+
+    /// Of a reader, whose statistics say what it has fetched.
+    pub(super) fn of_reader(health: KafkaHealth, progress: Arc<Progress>) -> Context {
+        Context { health, progress: Some(progress) }
+    }
+
+    pub(super) fn health(&self) -> &KafkaHealth {
+        &self.health
+    }
+}
+
+impl ClientContext for Context {
+    /// librdkafka says at each attempt that a broker is away; that is said once, by us.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(facility, text, "librdkafka");
+            }
+            RDKafkaLogLevel::Error
+            | RDKafkaLogLevel::Warning
+            | RDKafkaLogLevel::Notice
+            | RDKafkaLogLevel::Info
+            | RDKafkaLogLevel::Debug => tracing::debug!(facility, text, "librdkafka"),
+        }
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.health.0.errors.inc();
+        match error.rdkafka_error_code() {
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.health.is_away(reason),
+            code => tracing::debug!(?code, reason, "librdkafka reported an error"),
+        }
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        if let Some(progress) = &self.progress {
+            progress.fetched(&statistics);
+        }
+    }
+}
+
+impl ConsumerContext for Context {}

@@ -1,0 +1,117 @@
+//! Lines, columns and cells of a comma-separated table, with errors that say where. Not what they mean.
+
+use csv::ByteRecord;
+
+use super::ImportError;
+
+/// The lines of a table, quoting understood.
+pub(super) struct Lines<'a>(csv::Reader<&'a [u8]>);
+
+/// One line.
+pub(super) struct Line {
+    pub(super) number: u64,
+    record: ByteRecord,
+}
+
+impl<'a> Lines<'a> {
+    pub(super) fn new(bytes: &'a [u8]) -> Lines<'a> {
+        Lines(csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes))
+    }
+
+    /// The next line; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Line>, ImportError> {
+        let mut record = ByteRecord::new();
+        // Reading bytes from memory, of any length and encoding, has no error of its own but this one.
+        let more = self.0.read_byte_record(&mut record);
+        let number = record.position().map_or(1, csv::Position::line);
+        match more {
+            Ok(true) => Ok(Some(Line { number, record })),
+            Ok(false) => Ok(None),
+            Err(_) => Err(ImportError::Encoding { line: number }),
+        }
+    }
+}
+
+impl Line {
+    /// All cells as text, without the blanks around them.
+    pub(super) fn texts(&self) -> Result<Vec<&str>, ImportError> {
+        let text = |cell| std::str::from_utf8(cell).map(str::trim);
+        self.record
+            .iter()
+            .map(|cell| text(cell).map_err(|_| ImportError::Encoding { line: self.number }))
+            .collect()
+    }
+}
+
+/// Where each column of `names` stands in a table.
+pub(super) struct Header {
+    names: &'static [&'static str],
+    positions: Vec<usize>,
+    width: usize,
+}
+
+impl Header {
+    /// Columns may stand in any order; each must be there, once, and no other.
+    pub(super) fn new(found: &[&str], names: &'static [&'static str]) -> Result<Header, ImportError> {
+        let mut positions = Vec::with_capacity(names.len());
+        for column in names {
+            let position = found.iter().position(|name| name == column);
+            positions.push(position.ok_or(ImportError::MissingColumn { column })?);
+        }
+        let surplus = (0..found.len()).find(|position| !positions.contains(position));
+        match surplus {
+            Some(position) => Err(ImportError::UnknownColumn { column: found[position].to_owned() }),
+            None => Ok(Header { names, positions, width: found.len() }),
+        }
+    }
+
+    /// The cells of a line in the order of `names`.
+    pub(super) fn row<'a>(&self, line: &'a Line) -> Result<Row<'a>, ImportError> {
+        let texts = line.texts()?;
+        if texts.len() != self.width {
+            let (found, expected) = (texts.len(), self.width);
+            return Err(ImportError::Cells { line: line.number, found, expected });
+        }
+        let cells = self.positions.iter().map(|position| texts[*position]).collect();
+        Ok(Row { line: line.number, names: self.names, cells })
+    }
+}
+
+/// One row, its cells in the order of the columns that are known.
+pub(super) struct Row<'a> {
+    pub(super) line: u64,
+    names: &'static [&'static str],
+    cells: Vec<&'a str>,
+}
+
+impl<'a> Row<'a> {
+    /// The text of a column.
+    pub(super) fn text(&self, column: usize) -> &'a str {
+        self.cells[column]
+    }
+
+    /// The whole number of a column: digits only, no sign, no thousands.
+    pub(super) fn number(&self, column: usize) -> Result<u32, ImportError> {
+        let text = self.cells[column];
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if digits { text.parse().ok().filter(|n| *n <= COUNT_MAX) } else { None };
+        number.ok_or_else(|| self.wrong(column, "a whole number from 0 to 100000000"))
+    }
+
+    /// The ODS code of a column.
+    pub(super) fn code(&self, column: usize) -> Result<&'a str, ImportError> {
+        let text = self.cells[column];
+        // With the site's suffix "-T1" it must still fit an organisation's code.
+        let fits = (1..=13).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if fits { Ok(text) } else { Err(self.wrong(column, "a code of 1 to 13 letters and digits")) }
+    }
+
+    /// An error about a column.
+    pub(super) fn wrong(&self, column: usize, expected: &'static str) -> ImportError {
+        let found = self.cells[column].chars().take(80).collect();
+        ImportError::Cell { line: self.line, column: self.names[column], found, expected }
+    }
+}
+
+/// No published count is near it; below it sums of a table fit.
+const COUNT_MAX: u32 = 100_000_000;

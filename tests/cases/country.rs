@@ -1,0 +1,74 @@
+//! The organisations of a case.
+
+use domain::organisations::{Organisations, Row};
+use rand::Rng;
+use rand::seq::{IndexedRandom, SliceRandom};
+use rand_chacha::ChaCha8Rng;
+
+/// Organisations, and which codes stand where.
+pub(super) struct Country {
+    pub(super) orgs: Organisations,
+    pub(super) sites: Vec<String>,
+    pub(super) services: Vec<String>,
+    /// Every code, whatever its level.
+    pub(super) all: Vec<String>,
+}
+
+impl Country {
+    pub(super) fn random(rng: &mut ChaCha8Rng) -> Country {
+        let mut rows = vec![row("ENG", "nation", "", "")];
+        let region = maybe(rng, 0.8, &mut rows, "Y1", "region", "ENG");
+        let system = maybe(rng, 0.8, &mut rows, "Q1", "system", region);
+        let other_system = maybe(rng, 0.4, &mut rows, "Q2", "system", region);
+        let trusts = ["T1", "T2", "T3"];
+        let trusts = &trusts[..rng.random_range(1..=3)];
+        for trust in trusts {
+            let parent = [system, other_system, region].choose(rng).copied().unwrap_or("ENG");
+            rows.push(row(trust, "trust", parent, ""));
+        }
+        let mut sites = Vec::new();
+        for number in 0..rng.random_range(2..=8) {
+            let code = format!("S{number}");
+            let kind = ["1", "1", "1", "2", "3", "4", "5"].choose(rng).copied().unwrap_or("1");
+            let mut parent = trusts.choose(rng).copied().unwrap_or("ENG");
+            if rng.random_bool(0.15) {
+                parent = [system, region].choose(rng).copied().unwrap_or("ENG");
+            }
+            rows.push(row(&code, "site", parent, kind));
+            sites.push(code);
+        }
+        let services: Vec<String> =
+            ["A1", "A2"].iter().take(rng.random_range(1..=2)).map(|code| (*code).to_owned()).collect();
+        rows.extend(services.iter().map(|code| row(code, "service", "ENG", "")));
+        rows.shuffle(rng);
+        let all = rows.iter().map(|row| row.code.clone()).collect();
+        let orgs = Organisations::new(&rows).expect("every parent is of a higher level");
+        Country { orgs, sites, services, all }
+    }
+}
+
+/// Perhaps one more organisation; the lowest that there then is.
+fn maybe<'a>(
+    rng: &mut ChaCha8Rng,
+    probability: f64,
+    rows: &mut Vec<Row>,
+    code: &'a str,
+    level: &str,
+    parent: &'a str,
+) -> &'a str {
+    if !rng.random_bool(probability) {
+        return parent;
+    }
+    rows.push(row(code, level, parent, ""));
+    code
+}
+
+fn row(code: &str, level: &str, parent: &str, department_type: &str) -> Row {
+    Row {
+        code: code.to_owned(),
+        name: format!("The {level} {code}"),
+        level: level.to_owned(),
+        parent: parent.to_owned(),
+        department_type: department_type.to_owned(),
+    }
+}

@@ -1,0 +1,48 @@
+//! The stories of `scenarios/`, each held against the model. What a line may say is in `scenario.rs`.
+
+use acceptance::model::Model;
+use acceptance::scenario::{Action, Scenario, stories};
+
+#[test]
+fn every_story_is_true_of_the_model() {
+    let mut wrong = Vec::new();
+    for (name, text) in stories().unwrap() {
+        match Scenario::read(&text) {
+            Err(error) => wrong.push(format!("{name}: {error}")),
+            Ok(story) => {
+                let mut model = Model::new(&story.orgs, story.settings.clone());
+                let differences = story.differences(&mut model);
+                wrong.extend(differences.iter().map(|difference| format!("{name}: {difference}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_story_says_and_expects_something() {
+    let stories = stories().unwrap();
+    assert!(!stories.is_empty());
+    for (name, text) in stories {
+        let story = Scenario::read(&text).unwrap();
+        let expects = |step: &acceptance::scenario::Step| matches!(step.action, Action::Expect(_));
+        assert!(story.steps.iter().any(expects), "{name} expects nothing");
+        assert!(!story.steps.iter().all(expects), "in {name} nothing happens");
+        assert!(text.starts_with("# "), "{name} does not say what it is about");
+    }
+}
+
+#[test]
+fn a_story_that_is_not_true_is_found_out() {
+    let text = "date 2026-11-21\n09:00 arrive A1 type1 outcome=duplicate\n09:01 expect department type1 present=2 on_clock=1";
+    let story = Scenario::read(text).unwrap();
+    let differences = story.differences(&mut Model::new(&story.orgs, story.settings.clone()));
+    let texts: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "line 2: the event is accepted, not duplicate",
+            "line 3: ae_department of General at 2026-11-21T09:01:00Z: present is 1, not 2",
+        ]
+    );
+}
