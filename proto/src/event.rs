@@ -6,7 +6,7 @@
 //!                     └ event_protobuf     protobuf, borrowed                                     ┘
 //! ```
 //!
-//! [`fields`] lists names and numbers, [`reading`] says what each field may hold, [`telling`] is the reverse. Whether
+//! `fields` lists names and numbers, `reading` says what each field may hold, `telling` is the reverse. Whether
 //! a code is an organisation, whether a standard is configured and how old an event is are judged elsewhere.
 
 pub(crate) mod fields;

@@ -1,5 +1,5 @@
 //! JSON events: the authority on what is one, with errors that say where, and the writer.
-//! [`plain`] is the fast way for the common form; whatever it does not understand is judged here.
+//! `plain` is the fast way for the common form; whatever it does not understand is judged here.
 
 pub(crate) mod plain;
 
@@ -238,7 +238,12 @@ impl Line<'_> {
 impl Telling for Line<'_> {
     fn text(&mut self, field: impl Field, text: &str) {
         self.key(field);
-        self.quoted(|out| text.bytes().for_each(|byte| escape(byte, out)));
+        let plain =
+            text.bytes().fold(true, |plain, byte| plain & (byte > 0x1f) & (byte != b'"') & (byte != b'\\'));
+        self.quoted(|out| match plain {
+            true => out.extend_from_slice(text.as_bytes()),
+            false => text.bytes().for_each(|byte| escape(byte, out)),
+        });
     }
 
     fn millis(&mut self, field: impl Field, instant: Millis) {

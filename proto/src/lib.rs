@@ -15,6 +15,7 @@ mod event_protobuf;
 pub mod measure;
 pub mod organisations;
 pub mod refusal;
+pub mod topics;
 mod wire;
 
 /// The messages as prost generates them from `proto/sitrep/v1`: for tests and tools, which compare with them.
@@ -27,6 +28,10 @@ pub use event::{
     Hashed, MAX_EVENT_BYTES, References, Refused, Required, parse_json, parse_protobuf, write_json,
     write_protobuf,
 };
+
+/// The contract's version: what is computed from the same events changes only with it. In the hash of the configuration,
+/// so that a ledger of another version is built again from the log (spec 2.6).
+pub const VERSION: &str = "1";
 
 /// Why bytes are not a record of ours. The sender is one of our own services, so this is a fault, not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -22,7 +22,7 @@ const PATIENT: &[u8] = b"00112233445566778899aabbccddeeff";
 const JOURNEY: &[u8] = b"0f1e2d3c4b5a69788796a5b4c3d2e1f0";
 
 fn at(text: &str) -> Millis {
-    rfc3339(text.as_bytes()).unwrap()
+    rfc3339(text.as_bytes()).expect("an instant")
 }
 
 fn second(time: &str) -> Second {
@@ -34,7 +34,7 @@ fn fact(time: &str) -> Fact<Second> {
 }
 
 fn reference(digits: &[u8]) -> Ref {
-    Ref::from_hex(digits).unwrap()
+    Ref::from_hex(digits).expect("32 digits")
 }
 
 fn event(id: &str, source: &str, recorded_at: &str, statement: Statement<'static>) -> Event<'static> {
@@ -43,17 +43,17 @@ fn event(id: &str, source: &str, recorded_at: &str, statement: Statement<'static
 }
 
 fn check(golden: &str, expected: &Event<'_>) {
-    let parsed = parse_json(golden.as_bytes(), &Required).unwrap();
+    let parsed = parse_json(golden.as_bytes(), &Required).expect("an event");
     assert_eq!(&parsed, expected);
     let (mut line, mut message, mut unknown) = (Vec::new(), Vec::new(), 0);
     write_json(&parsed, &mut line);
     assert_eq!(
-        serde_json::from_slice::<Json>(&line).unwrap(),
-        serde_json::from_str::<Json>(golden).unwrap(),
+        serde_json::from_slice::<Json>(&line).expect("JSON"),
+        serde_json::from_str::<Json>(golden).expect("JSON"),
         "what is written says the same"
     );
     write_protobuf(&parsed, &mut message);
-    assert_eq!(&parse_protobuf(&message, &Required, &mut unknown).unwrap(), expected);
+    assert_eq!(parse_protobuf(&message, &Required, &mut unknown).as_ref(), Ok(expected));
     assert_eq!(unknown, 0);
 }
 

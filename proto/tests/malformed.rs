@@ -236,16 +236,16 @@ fn what_is_no_json_object() {
         (b"{id:1}", "not JSON: key must be a string at line 1 column 2"),
         (b"{\"id\":\"\xff\"}", "not UTF-8 at byte 7"),
         (b"\xff", "not UTF-8 at byte 0"),
-        (b"{\"id\":\"\\ud800\"}", "not JSON: lone leading surrogate in hex escape at line 1 column 13"),
+        (b"{\"id\":\"\\ud800\"}", "not JSON: unexpected end of hex escape at line 1 column 14"),
         (
             b"{\"id\":\"a\nb\"}",
             "not JSON: control character (\\u0000-\\u001F) found while parsing a string at line 2 column 0",
         ),
         (deep.as_bytes(), "attendance: must be an object"),
-        (deeper.as_bytes(), "not JSON: recursion limit exceeded at line 1 column 714"),
-        (format!("{heartbeat}{heartbeat}").as_bytes(), "not JSON: trailing characters at line 1 column 81"),
-        (format!("{heartbeat},").as_bytes(), "not JSON: trailing characters at line 1 column 81"),
-        (format!("{heartbeat}\0").as_bytes(), "not JSON: trailing characters at line 1 column 81"),
+        (deeper.as_bytes(), "not JSON: recursion limit exceeded at line 1 column 706"),
+        (format!("{heartbeat}{heartbeat}").as_bytes(), "not JSON: trailing characters at line 1 column 78"),
+        (format!("{heartbeat},").as_bytes(), "not JSON: trailing characters at line 1 column 78"),
+        (format!("{heartbeat}\0").as_bytes(), "not JSON: trailing characters at line 1 column 78"),
         (format!("\u{feff}{heartbeat}").as_bytes(), "not JSON: expected value at line 1 column 1"),
     ] {
         assert_eq!(detail(bytes), expected, "{}", String::from_utf8_lossy(bytes));
@@ -285,7 +285,7 @@ fn what_is_taken_although_it_looks_odd() {
 
 fn reference_of(text: &str) -> Ref {
     let json = with(&format!(r#""attendance":{{"ref":"{text}","void":true,"site":"RXF05"}}"#));
-    match parse_json(json.as_bytes(), &Hashed).unwrap().statement {
+    match parse_json(json.as_bytes(), &Hashed).expect("an event").statement {
         Statement::Attendance(said) => said.reference,
         other => panic!("{other:?}"),
     }
@@ -412,7 +412,7 @@ fn unknown_protobuf_fields_are_left_out_and_counted() {
         (b"\x50\x01\x4a\x00", 1),
         (b"\x4a\x02\x08\x01\x5a\x00", 2),
         (b"\x22\x10\x0a\x02R1\x12\x02A1\x98\x01\x01\xfa\x03\x02\x04\x13", 2),
-        (b"\x22\x0e\x0a\x02R1\x12\x02A1\x9d\x01\x00\x00\x00\x00\x20\x00", 1),
+        (b"\x22\x10\x0a\x02R1\x12\x02A1\x9d\x01\x00\x00\x00\x00\x20\x00", 1),
     ] {
         let bytes = message(rest);
         assert_eq!(parsed(&bytes).map(|(_, unknown)| unknown), Ok(expected), "{rest:x?}");

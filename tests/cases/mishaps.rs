@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use domain::event::{Beds, Escalation, Event, Fact, Return, Statement};
+use domain::event::{Attendance, Beds, Disposal, Escalation, Event, Fact, Journey, Return, Statement};
 use domain::time::{Millis, Second};
 use rand::Rng;
 use rand::seq::IndexedRandom;
@@ -20,7 +20,7 @@ impl Teller<'_> {
         let event = events.choose(self.rng).cloned().expect("a story was told before");
         match self.rng.random_range(0..12) {
             0 | 1 => vec![event],
-            2 => self.stamp_used_twice(&event).into_iter().collect(),
+            2 => self.stamp_used_twice(&event),
             3 => self.nine_and_ten(&event),
             4 => self.corrected_twice(&event),
             5 => vec![self.misplaced(event)],
@@ -34,20 +34,55 @@ impl Teller<'_> {
     }
 
     /// The same id and the same `recorded_at`, other contents: the greater value stands.
-    fn stamp_used_twice(&mut self, event: &Event<'static>) -> Option<Event<'static>> {
-        let statement = self.again(&event.statement)?;
-        Some(Event { statement, ..event.clone() })
+    fn stamp_used_twice(&mut self, event: &Event<'static>) -> Vec<Event<'static>> {
+        (0..2).map(|_| Event { statement: self.otherwise(&event.statement), ..event.clone() }).collect()
     }
 
-    /// Two messages of one moment, of which "10" is the later one, and one of another source.
-    fn nine_and_ten(&mut self, event: &Event<'static>) -> Vec<Event<'static>> {
-        let mut events = Vec::new();
-        for (id, source) in [("9", "epr"), ("10", "epr"), ("9", "pas")] {
-            if let Some(statement) = self.again(&event.statement) {
-                events.push(Event { id: id.into(), source: source.into(), statement, ..event.clone() });
+    /// The same facts with other values, or taken back; perhaps with a void, that all of them may disagree about.
+    fn otherwise(&mut self, statement: &Statement<'static>) -> Statement<'static> {
+        let mut statement = statement.clone();
+        let flags = [Fact::Stated(true), Fact::Stated(false), Fact::Retracted, Fact::Absent, Fact::Absent];
+        match &mut statement {
+            Statement::Attendance(the) => {
+                instants_of_attendance(the).into_iter().for_each(|fact| self.change(fact));
+                the.void = *flags.choose(self.rng).expect("not empty");
+                the.planned = *flags.choose(self.rng).expect("not empty");
+                if the.disposal.is_said() {
+                    let disposal = Fact::Stated(*Disposal::ALL.choose(self.rng).expect("not empty"));
+                    the.disposal = *[Fact::Retracted, disposal].choose(self.rng).expect("not empty");
+                }
             }
+            Statement::Ambulance(the) => {
+                instants_of_journey(the).into_iter().for_each(|fact| self.change(fact));
+                the.void = *flags.choose(self.rng).expect("not empty");
+                if the.destination.is_said() {
+                    the.destination = Fact::Stated(Cow::Owned(self.site()));
+                }
+            }
+            Statement::Beds(the) => the.open = Fact::Stated(self.rng.random_range(0..20)),
+            Statement::Standard(the) => the.met = Fact::Stated(self.rng.random_range(0..20)),
+            Statement::Escalation(the) => the.level = Fact::Stated(self.rng.random_range(1..=4)),
+            Statement::Heartbeat => {}
         }
-        events
+        statement
+    }
+
+    fn change(&mut self, fact: &mut Fact<Second>) {
+        if let Fact::Stated(at) = *fact {
+            let earlier = Fact::Stated(shifted(at, -60 * self.rng.random_range(0..5)));
+            *fact = *[Fact::Retracted, earlier, earlier, *fact].choose(self.rng).expect("not empty");
+        }
+    }
+
+    /// Messages of one moment that disagree: "10" is the latest; of those with id "9" the source decides.
+    fn nine_and_ten(&mut self, event: &Event<'static>) -> Vec<Event<'static>> {
+        [("9", "epr"), ("10", "epr"), ("9", "pas"), ("9", "cad")]
+            .into_iter()
+            .map(|(id, source)| {
+                let statement = self.otherwise(&event.statement);
+                Event { id: id.into(), source: source.into(), statement, ..event.clone() }
+            })
+            .collect()
     }
 
     /// The same facts again, recorded later and (which must lose) earlier.
@@ -126,33 +161,12 @@ impl Teller<'_> {
         };
         match &mut event.statement {
             Statement::Attendance(the) => {
-                [
-                    &mut the.arrived_at,
-                    &mut the.assessed_at,
-                    &mut the.treated_at,
-                    &mut the.referred_at,
-                    &mut the.decided_to_admit_at,
-                    &mut the.clock_stopped_at,
-                    &mut the.departed_at,
-                ]
-                .into_iter()
-                .for_each(earlier);
+                instants_of_attendance(the).into_iter().for_each(earlier);
                 if let Some(location) = &mut the.location {
                     location.since = shifted(location.since, -by);
                 }
             }
-            Statement::Ambulance(the) => {
-                [
-                    &mut the.call_at,
-                    &mut the.clock_started_at,
-                    &mut the.responded_at,
-                    &mut the.arrived_at,
-                    &mut the.handed_over_at,
-                    &mut the.cleared_at,
-                ]
-                .into_iter()
-                .for_each(earlier);
-            }
+            Statement::Ambulance(the) => instants_of_journey(the).into_iter().for_each(earlier),
             Statement::Beds(the) => the.as_of = shifted(the.as_of, -by),
             Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => return None,
         }
@@ -203,4 +217,27 @@ impl Teller<'_> {
         };
         self.told("beds", statement)
     }
+}
+
+fn instants_of_attendance<'a>(the: &'a mut Attendance<'static>) -> [&'a mut Fact<Second>; 7] {
+    [
+        &mut the.arrived_at,
+        &mut the.assessed_at,
+        &mut the.treated_at,
+        &mut the.referred_at,
+        &mut the.decided_to_admit_at,
+        &mut the.clock_stopped_at,
+        &mut the.departed_at,
+    ]
+}
+
+fn instants_of_journey<'a>(the: &'a mut Journey<'static>) -> [&'a mut Fact<Second>; 6] {
+    [
+        &mut the.call_at,
+        &mut the.clock_started_at,
+        &mut the.responded_at,
+        &mut the.arrived_at,
+        &mut the.handed_over_at,
+        &mut the.cleared_at,
+    ]
 }

@@ -183,7 +183,8 @@ fn damaged(rng: &mut Random, text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let at = rng.random_range(0..bytes.len());
     match rng.random_range(0..9) {
-        0 => bytes[at] = rng.random_range(0..0x80),
+        0 if rng.random() => bytes[at] = rng.random_range(0..0x80),
+        0 => bytes[at] = *b"0129aAzZ-.".choose(rng).unwrap(),
         1 => drop(bytes.remove(at)),
         2 => bytes.truncate(at),
         3 => bytes.insert(at, *b" \t\n\r,:{}[]\"\\0-.eE".choose(rng).unwrap()),
@@ -247,7 +248,7 @@ fn where_the_fast_way_answers_the_authority_gives_the_equal_event() {
     let (mut answered, mut left, mut refused) = (0, 0, 0);
     for _ in 0..EVENTS {
         let line = json(&event(&mut rng));
-        for _ in 0..12 {
+        for _ in 0..40 {
             let mut text = damaged(&mut rng, &line);
             if !text.is_empty() && rng.random_bool(0.3) {
                 text = damaged(&mut rng, &text);
@@ -266,7 +267,10 @@ fn where_the_fast_way_answers_the_authority_gives_the_equal_event() {
         }
     }
     println!("answered {answered}, left to the authority {left}, refused {refused}");
-    assert!(answered > EVENTS && left > EVENTS / 10 && refused > EVENTS * 4, "{answered} {left} {refused}");
+    assert!(
+        answered > EVENTS * 2 && left > EVENTS / 2 && refused > EVENTS * 10,
+        "{answered} {left} {refused}"
+    );
 }
 
 #[test]

@@ -314,7 +314,7 @@ fn area_name<'a, R: Reading<'a>>(r: &mut R) -> Result<Cow<'a, str>, R::Error> {
 /// A code of an organisation, a standard or a scale: whether there is such a one is judged behind the door.
 #[inline]
 fn code<'a, R: Reading<'a>>(r: &mut R) -> Result<Cow<'a, str>, R::Error> {
-    let letter = |b: u8| (b >= 0x20) & (b <= 0x7e);
+    let letter = |b: u8| (0x20..=0x7e).contains(&b);
     spelt(r, 1..=32, letter, "must be a code: text of 1 to 32 printable ASCII characters")
 }
 

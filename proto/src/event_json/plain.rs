@@ -90,12 +90,14 @@ impl<'a> Plain<'a> {
 fn end_of_text(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOPS: u64 = ONES << 7;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const SLASHES: u64 = ONES * b'\\' as u64;
     let mut start = 0;
     // Eight bytes at a time: a top bit is set for each byte of interest. Those above the lowest may be wrong.
     for eight in bytes.chunks_exact(8) {
         let eight = u64::from_le_bytes(eight.try_into().ok()?);
-        let quotes = eight ^ ONES * u64::from(b'"');
-        let slashes = eight ^ ONES * u64::from(b'\\');
+        let quotes = eight ^ QUOTES;
+        let slashes = eight ^ SLASHES;
         let controls = eight.wrapping_sub(ONES * 0x20) & !eight;
         let found =
             (quotes.wrapping_sub(ONES) & !quotes | slashes.wrapping_sub(ONES) & !slashes | controls) & TOPS;

@@ -226,3 +226,64 @@ impl AlertMetrics {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_change_is_a_label() {
+        let labels: Vec<Change> = ChangeLabel::ALL.iter().map(|label| label.0).collect();
+        assert_eq!(labels, Change::ALL);
+    }
+
+    #[test]
+    fn the_exposition_is_this() {
+        let registry = Registry::new();
+        AlertMetrics::new(&registry).unwrap();
+        let text = runtime::metrics::encode(&registry);
+        let series: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .map(|line| line.trim_end_matches(" 0"))
+            .collect();
+        assert_eq!(
+            series,
+            [
+                "sitrep_alert_changes_total{change=\"closed\"}",
+                "sitrep_alert_changes_total{change=\"dropped\"}",
+                "sitrep_alert_changes_total{change=\"firing\"}",
+                "sitrep_alert_changes_total{change=\"frozen\"}",
+                "sitrep_alert_changes_total{change=\"pending\"}",
+                "sitrep_alert_changes_total{change=\"recovering\"}",
+                "sitrep_alert_changes_total{change=\"relapsed\"}",
+                "sitrep_alert_changes_total{change=\"resolved\"}",
+                "sitrep_alert_changes_total{change=\"thawed\"}",
+                "sitrep_alert_changes_total{change=\"withdrawn\"}",
+                "sitrep_alert_checkpoint_failures_total",
+                "sitrep_alert_checkpoint_timestamp_seconds",
+                "sitrep_alert_checkpoints_total",
+                "sitrep_alert_commands_total{outcome=\"done\"}",
+                "sitrep_alert_commands_total{outcome=\"malformed\"}",
+                "sitrep_alert_commands_total{outcome=\"no_effect\"}",
+                "sitrep_alert_deliveries_total{outcome=\"later\"}",
+                "sitrep_alert_deliveries_total{outcome=\"refused\"}",
+                "sitrep_alert_deliveries_total{outcome=\"taken\"}",
+                "sitrep_alert_episodes{phase=\"firing\"}",
+                "sitrep_alert_episodes{phase=\"pending\"}",
+                "sitrep_alert_episodes{phase=\"recovering\"}",
+                "sitrep_alert_episodes{phase=\"stale\"}",
+                "sitrep_alert_minutes_total{outcome=\"future\"}",
+                "sitrep_alert_minutes_total{outcome=\"judged\"}",
+                "sitrep_alert_minutes_total{outcome=\"malformed\"}",
+                "sitrep_alert_minutes_total{outcome=\"old\"}",
+                "sitrep_alert_minutes_total{outcome=\"restated\"}",
+                "sitrep_alert_minutes_total{outcome=\"unknown_org\"}",
+                "sitrep_alert_minutes_total{outcome=\"unwatched\"}",
+                "sitrep_alert_outbox_age_seconds",
+                "sitrep_alert_outbox_notices",
+                "sitrep_alert_records_waiting",
+            ]
+        );
+    }
+}

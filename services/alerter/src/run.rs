@@ -95,7 +95,8 @@ struct Shell {
     positions: Option<Positions>,
     reader: Option<Box<dyn Reader>>,
     notifiers: Arc<Notifiers>,
-    outcomes: (Sender<(u64, Outcome)>, Receiver<(u64, Outcome)>),
+    outcomes_in: Sender<(u64, Outcome)>,
+    outcomes: Receiver<(u64, Outcome)>,
     under_way: usize,
     /// Not before this wall time: the log failed.
     read_after_ms: i64,
@@ -125,6 +126,7 @@ impl Shell {
                 Alerter::new(rules, organisations, config, metrics)
             }
         };
+        let (outcomes_in, outcomes) = channel();
         Ok(Shell {
             setup,
             alerter,
@@ -132,7 +134,8 @@ impl Shell {
             positions,
             reader: None,
             notifiers,
-            outcomes: channel(),
+            outcomes_in,
+            outcomes,
             under_way: 0,
             read_after_ms: i64::MIN,
             append_after_ms: i64::MIN,
@@ -212,7 +215,7 @@ impl Shell {
 
     /// Takes in what became of deliveries.
     fn settle(&mut self) {
-        while let Ok((id, outcome)) = self.outcomes.1.try_recv() {
+        while let Ok((id, outcome)) = self.outcomes.try_recv() {
             self.under_way -= 1;
             self.alerter.delivered(id, &outcome, self.setup.clock.now_ms());
         }
@@ -240,7 +243,7 @@ impl Shell {
 
     fn send(&mut self, now_ms: i64) {
         for delivery in self.alerter.take_due(now_ms) {
-            let (notifiers, results) = (self.notifiers.clone(), self.outcomes.0.clone());
+            let (notifiers, results) = (self.notifiers.clone(), self.outcomes_in.clone());
             self.under_way += 1;
             self.setup.runtime.spawn(async move {
                 let outcome = notifiers.send(&delivery, now_ms).await;
@@ -283,7 +286,7 @@ impl Shell {
     /// Waits for what is under way, then saves.
     fn drain(&mut self) {
         while self.under_way > 0 {
-            match self.outcomes.1.recv_timeout(self.setup.config.timeout.get()) {
+            match self.outcomes.recv_timeout(self.setup.config.timeout.get()) {
                 Ok((id, outcome)) => {
                     self.under_way -= 1;
                     self.alerter.delivered(id, &outcome, self.setup.clock.now_ms());

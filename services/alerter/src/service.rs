@@ -26,7 +26,7 @@ use crate::metrics::{AlertMetrics, ChangeLabel, MinuteOutcome, PhaseLabel};
 use crate::rules::RuleSet;
 pub use telling::{Delivery, Refusal};
 
-pub(crate) use figures::{Figure, Figures};
+pub(crate) use figures::{Figure, Figures, Taken};
 pub(crate) use watch::{Episode, Face, OrgKey, Told, Watch, WatchKey};
 
 /// One organisation.
@@ -123,9 +123,11 @@ impl Alerter {
         let wanted = |measure: Measure| {
             watching.iter().any(|rule| rule.fields().any(|field| field.measure == measure))
         };
-        let is_newest = self.orgs.entry(key.clone()).or_default().figures.take(record, wanted);
-        self.changed.orgs.insert(key.clone());
-        if !is_newest {
+        let taken = self.orgs.entry(key.clone()).or_default().figures.take(record, wanted);
+        if taken != Taken::Nothing {
+            self.changed.orgs.insert(key.clone());
+        }
+        if taken != Taken::Newest {
             return MinuteOutcome::Restated;
         }
         if age_ms > self.config.max_age.as_ms() {

@@ -1,7 +1,12 @@
-//! What tests of several modules need: a small England, the configuration, a rule.
+//! What tests of several modules need: a small England, the configuration, a rule, an HTTP server.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use domain::measures::{
     DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values, Window,
 };
@@ -75,4 +80,47 @@ pub(crate) fn four_hour(org: &str, minute: u32, n: u32, within: i64, departed: i
         restated: false,
         series: vec![Series { key, values }],
     }
+}
+
+/// What a request was: path, headers, body.
+type Seen = (String, HeaderMap, serde_json::Value);
+
+/// Status, headers, body.
+pub(crate) type Answer = (u16, Vec<(&'static str, &'static str)>, String);
+
+/// A server that answers everything in one way, and remembers what it was asked.
+#[derive(Clone, Default)]
+pub(crate) struct Receiver {
+    pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
+    /// None: never answers.
+    pub(crate) answer: Option<Answer>,
+}
+
+async fn answer(
+    State(receiver): State<Receiver>,
+    uri: OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    receiver.seen.lock().unwrap().push((uri.path().to_owned(), headers, body));
+    match receiver.answer {
+        None => std::future::pending().await,
+        Some((status, headers, body)) => {
+            let mut answer = (StatusCode::from_u16(status).unwrap(), body).into_response();
+            for (name, value) in headers {
+                answer.headers_mut().insert(name, value.parse().unwrap());
+            }
+            answer
+        }
+    }
+}
+
+/// Serves on a free port of this machine; gives the address.
+pub(crate) async fn serve(receiver: Receiver) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback(answer).with_state(receiver);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    format!("http://{address}")
 }

@@ -1,6 +1,6 @@
 //! A board over invented figures of a whole England, to look at the page and to measure the store:
 //!
-//! `cargo run --release -p board --example fake_board -- [PORT [HOURS]]`
+//! `cargo run --release -p board --example fake_board -- [PORT [HOURS [still]]]`
 //!
 //! It fills a store in a temporary folder with HOURS (28) of every organisation of `config/organisations.csv`, prints what
 //! that cost and how long questions take, and serves the page on 127.0.0.1:PORT (8088), live, until it is stopped.
@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let port: u16 = arguments.next().map_or(Ok(8088), |text| text.parse())?;
     let hours: u32 = arguments.next().map_or(Ok(28), |text| text.parse())?;
+    let still = arguments.next().is_some_and(|text| text == "still");
     let table = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/organisations.csv");
     let mut text = std::fs::read_to_string(table)?;
     // A name as a hostile feed could bring it: it must stay text.
@@ -44,9 +45,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     measure(&store, &england, now, &dir, &*clock)?;
 
     let target = Target { permille: 780, label: "78 % from March 2026".to_owned() };
-    let live = Arc::new(Live::new(Arc::new(england.organisations.clone()), Mode::Live, Some(target)));
-    live.load(&mut store.reader()?)?;
-    england.alerts(now).iter().for_each(|alert| live.alert(alert));
+    let live = if still {
+        board::service::still(&dir, Some(now.minus(30)), None, Some(target))?
+    } else {
+        let live = Live::new(Arc::new(england.organisations.clone()), Mode::Live, Some(target));
+        live.load(&mut store.reader()?)?;
+        england.alerts(now).iter().for_each(|alert| live.alert(alert));
+        Arc::new(live)
+    };
     live.flush(clock.now_ms());
     if let Some(watch) = live.watch(clock.now_ms()) {
         println!("snapshot: {} bytes for {} organisations", watch.json.len(), england.organisations.len());
@@ -63,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             loop {
                 every.tick().await;
                 let closed = Millis(clock.now_ms()).closed_minute();
-                if closed > newest {
+                if closed > newest && !still {
                     newest = closed;
                     let observe = &mut |writing: &OrgMinute, row: &_| live.observe(writing, row);
                     if let Err(error) = store.apply_with_positions(&england.minute(newest), &[], observe) {

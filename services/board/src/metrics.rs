@@ -106,3 +106,36 @@ impl Metrics {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_families_are_these() {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        metrics.org_minutes.of(OrgMinuteOutcome::Zombie).inc();
+        let text = runtime::metrics::encode(&registry);
+        let lines = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket{"));
+        assert_eq!(
+            lines.collect::<Vec<_>>(),
+            [
+                "sitrep_board_apply_seconds_sum 0",
+                "sitrep_board_apply_seconds_count 0",
+                "sitrep_board_behind_records 0",
+                "sitrep_board_measures_answer_seconds_sum 0",
+                "sitrep_board_measures_answer_seconds_count 0",
+                "sitrep_board_missed_records_total 0",
+                "sitrep_board_newest_minute_seconds 0",
+                "sitrep_board_org_minutes_total{outcome=\"too_old\"} 0",
+                "sitrep_board_org_minutes_total{outcome=\"unchanged\"} 0",
+                "sitrep_board_org_minutes_total{outcome=\"unreadable\"} 0",
+                "sitrep_board_org_minutes_total{outcome=\"written\"} 0",
+                "sitrep_board_org_minutes_total{outcome=\"zombie\"} 1",
+                "sitrep_board_stream_gaps_total 0",
+                "sitrep_board_watchers 0",
+            ]
+        );
+    }
+}

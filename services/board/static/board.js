@@ -145,7 +145,7 @@ const at = (id) => document.getElementById(id);
 const page = {};
 
 function build() {
-  page.regions = new OrgTable(at("regions"), board, ["name", "t1", "all", "present", "over", "due", "queue", "within-line"], "t1", "Regions, worst first");
+  page.regions = new OrgTable(at("regions"), board, ["name", "t1", "all", "present", "over", "queue", "within-line"], "t1", "Regions, worst first");
   page.sites = new OrgTable(
     at("site-table"), board,
     ["name", "t1", "all", "departed", "present", "awaiting", "over", "due", "longest", "queue", "handover", "within-line", "present-line", "age"],
@@ -167,6 +167,7 @@ function route() {
   const open = code !== null && page.detail.open(code);
   if (!open) page.detail.open(null);
   at("sites").hidden = open;
+  document.body.classList.toggle("detailed", open);
   if (!open) showSites();
   showTitle();
 }
@@ -188,6 +189,7 @@ function showSites() {
     return !text || `${org.name} ${org.code} ${trust} ${board.regionOf(org.code)}`.toLowerCase().includes(text);
   });
   page.sites.show(wanted);
+  at("sites").classList.toggle("one-type", type !== "");
   const stale = wanted.filter((org) => board.ageOf(org.code)?.stale).length;
   at("sites-count").textContent = `${count(wanted.length)} of ${count(sites.length)}${stale ? `, ${count(stale)} stale` : ""}`;
 }

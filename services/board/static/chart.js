@@ -1,6 +1,6 @@
 // Small lines and day charts, drawn as SVG through the DOM: no markup from strings.
 
-import { clock, hour } from "./format.js";
+import { clock, hour, weekday } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -26,9 +26,9 @@ function path(points) {
   return d;
 }
 
-// A line of a row. `values`: numbers, negative for none. `bounds`: [least, greatest] of the scale.
-export function sparkline(values, bounds, label, target = null) {
-  const [width, height, edge] = [104, 24, 2];
+// A small line. `values`: numbers, negative for none. `bounds`: [least, greatest] of the scale. `size`: [width, height].
+export function sparkline(values, bounds, label, target = null, size = [84, 24]) {
+  const [[width, height], edge] = [size, 3];
   const [least, greatest] = bounds;
   const x = (at) => edge + (at * (width - 2 * edge)) / Math.max(1, values.length - 1);
   const y = (value) => height - edge - ((value - least) * (height - 2 * edge)) / Math.max(1, greatest - least);
@@ -41,43 +41,46 @@ export function sparkline(values, bounds, label, target = null) {
   return svg;
 }
 
+// The top of a scale of four steps of whole numbers.
 function niceTop(greatest) {
   for (let unit = 1; ; unit *= 10) {
-    for (const step of [4, 8, 10, 20, 40]) if (step * unit >= greatest) return step * unit;
+    for (const step of [4, 8, 12, 20, 28]) if (step * unit >= greatest) return step * unit;
   }
 }
 
-// Local midnight and every third hour of the day from `from` to `until` (ms), found by looking: days have 23 to 25 hours.
+// Every third local hour, found by looking: a day has 23, 24 or 25 hours.
 function hourMarks(from, until) {
   const marks = [];
-  for (let at = from; at <= until; at += 3600e3) {
+  for (let at = Math.ceil(from / 3600e3) * 3600e3; at <= until; at += 3600e3) {
     const text = hour(at);
     if (Number(text.slice(0, 2)) % 3 === 0) marks.push([at, text]);
   }
   return marks;
 }
 
-// A chart of one day. `lines`: [{ name, points: [[ms, value or null]], style }]; `top`: the top of the scale or null.
-export function dayChart({ title, lines, from, until, top = null, unit = "", target = null }) {
-  const [width, height] = [620, 230];
-  const plot = { left: 44, right: width - 12, top: 12, bottom: height - 26 };
+// A chart over time. `lines`: [{ name, points: [[ms, value or null]], style }]; `top`: the top of the scale or null.
+export function timeChart({ title, lines, from, until, top = null, unit = "", target = null }) {
+  const [width, height] = [440, 190];
+  const plot = { left: 42, right: width - 20, top: 10, bottom: height - 24 };
   const values = lines.flatMap((line) => line.points.map((point) => point[1] ?? 0));
   const most = top ?? niceTop(Math.max(1, ...values));
   const x = (ms) => plot.left + ((ms - from) * (plot.right - plot.left)) / (until - from);
   const y = (value) => plot.bottom - (value * (plot.bottom - plot.top)) / most;
-  const svg = element("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
+  const svg = element("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}; the same figures stand in the table below` });
   for (let part = 0; part <= 4; part++) {
     const value = (most * part) / 4;
     svg.append(element("line", { class: "grid", x1: plot.left, x2: plot.right, y1: y(value), y2: y(value) }));
-    svg.append(element("text", { class: "tick end", x: plot.left - 6, y: y(value) + 4 }, `${Math.round(value)}${unit}`));
+    svg.append(element("text", { class: "tick end", x: plot.left - 6, y: y(value) + 4 }, `${value}${unit}`));
   }
   for (const [at, text] of hourMarks(from, until)) {
-    svg.append(element("line", { class: "grid", x1: x(at), x2: x(at), y1: plot.bottom, y2: plot.bottom + 4 }));
+    const midnight = text.startsWith("00:");
+    svg.append(element("line", { class: midnight ? "midnight" : "grid", x1: x(at), x2: x(at), y1: midnight ? plot.top : plot.bottom, y2: plot.bottom + 4 }));
     svg.append(element("text", { class: "tick middle", x: x(at), y: plot.bottom + 17 }, text));
+    if (midnight) svg.append(element("text", { class: "tick", x: x(at) + 4, y: plot.top + 9 }, weekday(at)));
   }
   if (target !== null) {
     svg.append(element("line", { class: "target", x1: plot.left, x2: plot.right, y1: y(target), y2: y(target) }));
-    svg.append(element("text", { class: "tick", x: plot.left + 4, y: y(target) - 4 }, `target ${target}${unit}`));
+    svg.append(element("text", { class: "tick end", x: plot.right, y: y(target) - 4 }, `target ${target}${unit}`));
   }
   for (const line of lines) {
     const points = line.points.map(([ms, value]) => (value === null ? null : [x(ms), y(Math.min(value, most))]));

@@ -1,11 +1,12 @@
-// One organisation in full: its tiles, and charts of today from /v1/measures. Opened by the address #org=CODE.
+// One organisation in full: its tiles, and charts of the last 24 hours from /v1/measures. Opened by the address #org=CODE.
 
-import { dayChart, legend } from "./chart.js";
+import { timeChart, legend } from "./chart.js";
 import { LEVELS, clock, count, minutes, percent, permille } from "./format.js";
 import { make } from "./table.js";
 import { tiles } from "./tiles.js";
 
 const STEP = 5;
+const MINUTES = 24 * 60;
 
 const CHARTS = [
   {
@@ -78,7 +79,7 @@ export class Detail {
     this.section.hidden = !this.code;
     if (!this.code) return false;
     this.tiles = make("div", "tiles");
-    this.charts = make("div", "charts", make("p", "loading", "Loading today's figures"));
+    this.charts = make("div", "charts", make("p", "loading", "Loading the last 24 hours"));
     this.state = make("p", "as-at");
     const title = make("h2", "", org.name);
     title.id = "detail-title";
@@ -114,29 +115,29 @@ export class Detail {
     tiles(this.tiles, this.board, this.code);
   }
 
-  // Asks for today's points; an answer that comes after a newer question is dropped.
+  // Asks for the points of the last 24 hours; an answer that comes after a newer question is dropped.
   async load() {
     const [code, asked] = [this.code, ++this.asked];
-    const { today, head } = this.board;
+    const { head } = this.board;
     if (!code || head === null) return;
-    const ask = (chart) => this.ask(chart, code, today, head);
+    const ask = (chart) => this.ask(chart, code, head);
     const answers = await Promise.all(CHARTS.map((chart) => ask(chart).catch((error) => error)));
     if (asked !== this.asked) return;
-    this.charts.replaceChildren(...CHARTS.map((chart, at) => this.chart(chart, answers[at], today)));
+    this.charts.replaceChildren(...CHARTS.map((chart, at) => this.chart(chart, answers[at], head)));
   }
 
-  async ask(chart, code, today, head) {
+  async ask(chart, code, head) {
     const iso = (minute) => new Date(minute * 60e3).toISOString();
-    const query = new URLSearchParams({ measure: chart.measure, org: code, ...chart.tags, from: iso(today), until: iso(head), step: `${STEP}m` });
+    const query = new URLSearchParams({ measure: chart.measure, org: code, ...chart.tags, from: iso(head - MINUTES), until: iso(head), step: `${STEP}m` });
     const answer = await fetch(`/v1/measures?${query}`);
     if (!answer.ok) throw new Error(`the figures could not be read (${answer.status})`);
     return answer.json();
   }
 
-  chart(chart, answer, today) {
+  chart(chart, answer, head) {
     const box = make("figure", "", make("figcaption", "", chart.title));
     if (answer instanceof Error || answer.series.length === 0) {
-      box.append(make("p", "none", answer instanceof Error ? answer.message : "No figures today."));
+      box.append(make("p", "none", answer instanceof Error ? answer.message : "No figures in the last 24 hours."));
       return box;
     }
     const lines = chart.lines.map((line) => {
@@ -148,10 +149,9 @@ export class Detail {
       return { ...line, points };
     });
     const target = chart.target && this.board.target ? this.board.target.permille / 10 : null;
-    const from = today * 60e3;
-    const until = Math.max(from + 24 * 3600e3, this.board.head * 60e3);
+    const [from, until] = [(head - MINUTES) * 60e3, head * 60e3];
     const { title, top = null, unit = "" } = chart;
-    box.append(dayChart({ title, lines, from, until, top, unit, target }), legend(lines, chart.write), table(lines, chart.write));
+    box.append(timeChart({ title, lines, from, until, top, unit, target }), legend(lines, chart.write), table(lines, chart.write));
     return box;
   }
 }

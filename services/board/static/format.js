@@ -8,6 +8,7 @@ const clockTime = new Intl.DateTimeFormat("en-GB", { ...london, hour: "2-digit",
 const hourTime = new Intl.DateTimeFormat("en-GB", { ...london, hour: "2-digit", minute: "2-digit" });
 const dayTime = new Intl.DateTimeFormat("en-GB", { ...london, weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZoneName: "short" });
 const fullDay = new Intl.DateTimeFormat("en-GB", { ...london, weekday: "long", day: "numeric", month: "long", year: "numeric" });
+const weekdayName = new Intl.DateTimeFormat("en-GB", { ...london, weekday: "short" });
 const dayKey = new Intl.DateTimeFormat("en-CA", { ...london, year: "numeric", month: "2-digit", day: "2-digit" });
 
 export const NONE = "–";
@@ -45,14 +46,14 @@ export function meanSeconds(total, number) {
 
 export function age(secondsOld) {
   if (secondsOld === null) return "never heard";
-  if (secondsOld < 90) return `${Math.max(0, Math.round(secondsOld))} s`;
-  const n = Math.floor(secondsOld / 60);
+  const n = Math.ceil(Math.max(0, secondsOld) / 60);
   if (n < 120) return `${n} min`;
   return n < 2880 ? `${Math.floor(n / 60)} h` : `${Math.floor(n / 1440)} days`;
 }
 
 export const clock = (ms) => clockTime.format(ms);
 export const hour = (ms) => hourTime.format(ms);
+export const weekday = (ms) => weekdayName.format(ms);
 export const day = (ms) => fullDay.format(ms);
 
 // The clock time, with the day where it is not that of `now`.
@@ -62,7 +63,7 @@ export function moment(ms, now) {
 
 // Names without what every name has; the full one stays in the tooltip.
 export function shortName(name) {
-  return name.replace(/\s+NHS\s+(Foundation\s+)?Trust/gi, "").replace(/\s*\(type \d\)$/i, "").replace(/^NHS\s+(.*?)\s+Integrated Care Board$/i, "$1");
+  return name.replace(/\s+(NHS|National Health Service)\s+(Foundation\s+)?Trust/gi, "").replace(/\s*\(type \d\)$/i, "").replace(/^NHS\s+(.*?)\s+Integrated Care Board$/i, "$1");
 }
 
 export const LEVELS = { site: "department", service: "ambulance service", trust: "trust", system: "integrated care system", region: "region", nation: "nation" };

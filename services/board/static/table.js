@@ -38,6 +38,11 @@ function shareOrder(part, total) {
   return thousandths + (total < FEW ? 1001 : 0);
 }
 
+// Departments without type 1 follow those with it, by all their types.
+function majorOrder(f) {
+  return f.t1_departed_4h > 0 ? shareOrder(f.t1_within_4h, f.t1_departed_4h) : 3000 + shareOrder(f.all_within_4h, f.all_departed_4h);
+}
+
 function lineLabel(values, write, what) {
   const there = values.filter((value) => value >= 0);
   if (there.length === 0) return `${what}: no figures in the last four hours`;
@@ -57,9 +62,15 @@ function presentLine(row, board) {
 function ageCell(row, board) {
   const told = board.ageOf(row.org.code);
   if (!told) return make("span", "none", "no figures");
-  const cell = make("span", "", told.stale ? make("strong", "stale-word", "stale ") : "", age(told.seconds));
+  const cell = make("span", "", age(told.seconds));
   cell.title = `figures as at ${clock(told.minuteMs)}`;
   return cell;
+}
+
+function typeBadge(type) {
+  const badge = make("span", "badge type", `T${type}`);
+  badge.title = `type ${type}`;
+  return badge;
 }
 
 function nameCell(row, board) {
@@ -67,7 +78,7 @@ function nameCell(row, board) {
   link.href = `#org=${encodeURIComponent(row.org.code)}`;
   link.title = row.org.name;
   const cell = make("span", "name", link);
-  if (row.org.department_type) cell.append(make("span", "badge", `type ${row.org.department_type}`));
+  if (row.org.department_type) cell.append(typeBadge(row.org.department_type));
   if (board.firing.has(row.org.code)) cell.append(make("span", "badge flag", "⚑ alert"));
   if (board.ageOf(row.org.code)?.stale) cell.append(make("span", "badge stale-word", "stale"));
   if (row.org.level === "site") cell.append(make("small", "region", board.regionOf(row.org.code)));
@@ -76,19 +87,19 @@ function nameCell(row, board) {
 
 // id, heading, what it is of, order (lower first; null: not sortable), cell, which class.
 export const COLUMNS = [
-  { id: "name", head: "Department", sub: "and region", order: (f, row) => shortName(row.org.name), cell: (f, row, board) => nameCell(row, board), css: "c-name" },
-  { id: "t1", head: "Type 1", sub: "within 4 h, last 4 h", order: (f) => shareOrder(f.t1_within_4h, f.t1_departed_4h), cell: (f, row, board) => share(permille(f.t1_within_4h, f.t1_departed_4h), board.target), css: "c-key" },
-  { id: "all", head: "All types", sub: "within 4 h, last 4 h", order: (f) => shareOrder(f.all_within_4h, f.all_departed_4h), cell: (f, row, board) => share(permille(f.all_within_4h, f.all_departed_4h), board.target), css: "c-key" },
+  { id: "name", head: "Name", sub: "", order: (f, row) => shortName(row.org.name), cell: (f, row, board) => nameCell(row, board), css: "c-name" },
+  { id: "t1", head: "Type 1", sub: "within 4 h", title: "type 1, within four hours, of those who left in the last four hours", order: majorOrder, cell: (f, row, board) => share(permille(f.t1_within_4h, f.t1_departed_4h), board.target), css: "c-key" },
+  { id: "all", head: "All types", sub: "within 4 h", title: "types 1 to 4, within four hours, of those who left in the last four hours", order: (f) => shareOrder(f.all_within_4h, f.all_departed_4h), cell: (f, row, board) => share(permille(f.all_within_4h, f.all_departed_4h), board.target), css: "c-key" },
   { id: "departed", head: "Departed", sub: "last 4 h", order: (f) => -f.all_departed_4h, cell: (f) => number(f.all_departed_4h), css: "c-wide" },
   { id: "present", head: "Present", sub: "now", order: (f) => -f.present, cell: (f) => number(f.present), css: "c-key" },
-  { id: "awaiting", head: "Awaiting admission", sub: "now", order: (f) => -f.awaiting_admission, cell: (f) => number(f.awaiting_admission), css: "c-mid" },
+  { id: "awaiting", head: "Awaiting", sub: "admission", order: (f) => -f.awaiting_admission, cell: (f) => number(f.awaiting_admission), css: "c-mid" },
   { id: "over", head: "Over 4 h", sub: "now", order: (f) => -f.over_4h, cell: (f) => number(f.over_4h), css: "c-key" },
-  { id: "due", head: "Due to breach", sub: "in 30 / 60 min", order: (f) => -(f.due_30m * 1000 + f.due_60m), cell: (f) => make("span", "", `${count(f.due_30m)} / ${count(f.due_60m)}`), css: "c-mid" },
-  { id: "longest", head: "Longest", sub: "since arrival", order: (f) => -f.longest_minutes, cell: (f) => make("span", f.longest_minutes > 720 ? "long" : "", f.longest_minutes > 0 ? minutes(f.longest_minutes) : NONE), css: "c-mid" },
-  { id: "queue", head: "Ambulances", sub: "waiting, longest", order: (f) => -(f.queue * 1e6 + f.queue_longest_s), cell: (f) => number(f.queue, f.queue > 0 ? seconds(f.queue_longest_s) : ""), css: "c-mid" },
-  { id: "handover", head: "Handover", sub: "mean, last hour", order: (f) => (f.handovers_1h > 0 ? -f.handover_total_s_1h / f.handovers_1h : 1), cell: (f) => make("span", "", meanSeconds(f.handover_total_s_1h, f.handovers_1h)), css: "c-wide" },
-  { id: "within-line", head: "Within 4 h", sub: "last 4 hours", order: null, cell: (f, row, board) => complianceLine(row, board), css: "c-wide line-cell" },
-  { id: "present-line", head: "Present", sub: "last 4 hours", order: null, cell: (f, row, board) => presentLine(row, board), css: "c-wide line-cell" },
+  { id: "due", head: "Due", sub: "30 / 60 min", title: "reaching four hours within 30 and within 60 minutes", order: (f) => -(f.due_30m * 1000 + f.due_60m), cell: (f) => make("span", "", `${count(f.due_30m)} / ${count(f.due_60m)}`), css: "c-mid" },
+  { id: "longest", head: "Longest", sub: "stay now", title: "longest time since arrival of those present, planned follow-ups left out", order: (f) => -f.longest_minutes, cell: (f) => make("span", "", f.longest_minutes > 0 ? minutes(f.longest_minutes) : NONE), css: "c-mid" },
+  { id: "queue", head: "Ambulances", sub: "now, longest", order: (f) => -(f.queue * 1e6 + f.queue_longest_s), cell: (f) => number(f.queue, f.queue > 0 ? seconds(f.queue_longest_s) : ""), css: "c-mid" },
+  { id: "handover", head: "Handover", sub: "mean, 1 h", title: "mean of the handovers of the last hour, rounded up to the minute", order: (f) => (f.handovers_1h > 0 ? -f.handover_total_s_1h / f.handovers_1h : 1), cell: (f) => make("span", "", meanSeconds(f.handover_total_s_1h, f.handovers_1h)), css: "c-wide" },
+  { id: "within-line", head: "Within 4 h", sub: "last 4 h", order: null, cell: (f, row, board) => complianceLine(row, board), css: "c-wide line-cell" },
+  { id: "present-line", head: "Present", sub: "last 4 h", order: null, cell: (f, row, board) => presentLine(row, board), css: "c-wide line-cell" },
   { id: "age", head: "Age", sub: "of the data", order: (f, row, board) => -(board.ageOf(row.org.code)?.seconds ?? 1e12), cell: (f, row, board) => ageCell(row, board), css: "c-mid" },
 ];
 
@@ -109,12 +120,13 @@ export class OrgTable {
   head(column) {
     const cell = make("th", column.css);
     cell.scope = "col";
+    if (column.title) cell.title = column.title;
     const sub = make("small", "", column.sub);
     if (column.order === null) {
-      cell.append(make("span", "head", column.head, sub));
+      cell.append(make("span", "head", make("span", "title", column.head), sub));
       return cell;
     }
-    const button = make("button", "head", make("span", "", column.head, make("span", "arrow", "")), sub);
+    const button = make("button", "head", make("span", "title", column.head, make("span", "arrow", "")), sub);
     button.type = "button";
     button.addEventListener("click", () => {
       this.sort = { id: column.id, down: this.sort.id === column.id && !this.sort.down };

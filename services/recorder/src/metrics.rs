@@ -203,3 +203,51 @@ impl Observer for StoreWatch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use runtime::clock::ManualClock;
+    use runtime::health::Health;
+
+    use super::*;
+    use crate::sink::Away;
+
+    fn away(reason: AwayReason, detail: &str) -> Attempt {
+        Attempt::Away(Away { reason, retry_after: None, perhaps_written: false, detail: detail.into() })
+    }
+
+    #[test]
+    fn what_is_shown_of_a_few_attempts() {
+        let registry = Registry::new();
+        let health = Health::new(Arc::new(ManualClock::new(0)));
+        let watch = StoreWatch::new(Metrics::new(&registry).unwrap(), health.condition("store"));
+        watch.attempted(10, &Attempt::Written, Duration::from_millis(30));
+        watch.attempted(5, &away(AwayReason::Throttled, "429"), Duration::from_millis(1));
+        watch.metrics.rejected.of(RefusedReason::FieldConflict).inc();
+        watch.metrics.ignored.of(Ignored::OlderEpoch).inc_by(2);
+        watch.metrics.stored(Some(Minute(7)));
+        watch.metrics.stored(Some(Minute(6)));
+        let text = runtime::metrics::encode(&registry);
+        let values = text.lines().filter(|line| !line.starts_with('#') && !line.contains("_bucket"));
+        assert_eq!(values.collect::<Vec<_>>().join("\n"), include_str!("metrics/exposition.txt").trim_end());
+    }
+
+    #[test]
+    fn the_store_is_a_condition_of_readiness_and_its_texts_may_differ() {
+        let health = Health::new(Arc::new(ManualClock::new(0)));
+        let metrics = Metrics::new(&Registry::new()).unwrap();
+        let watch = StoreWatch::new(metrics, health.condition("store"));
+        let why = || health.waiting().into_iter().map(|(_, waiting)| waiting.why).collect::<Vec<_>>();
+        watch.attempted(1, &Attempt::Written, Duration::ZERO);
+        assert!(health.is_ready());
+        watch.attempted(1, &away(AwayReason::Unavailable, "503 request 1"), Duration::ZERO);
+        watch.attempted(1, &away(AwayReason::Unavailable, "503 request 2"), Duration::ZERO);
+        assert_eq!(why(), ["the store is unavailable: 503 request 1"]);
+        watch.attempted(1, &away(AwayReason::NotAllowed, "401"), Duration::ZERO);
+        assert_eq!(why(), ["the store is not_allowed: 401"]);
+        watch.attempted(1, &Attempt::Written, Duration::ZERO);
+        assert!(health.is_ready());
+    }
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::refusal::{self, Origin, Refusal};
+use contract::topics::REFUSALS;
 use domain::event::Outcome;
 use domain::time::Millis;
 use runtime::clock::Clock;
@@ -13,8 +14,6 @@ use runtime::log::{Log, LogError, NewRecord, RecordView};
 use crate::service::RecorderError;
 use crate::sink::{RefusedReason, Rejected};
 
-/// The topic of refusals (spec 4.3).
-pub(crate) const REFUSALS: &str = "sitrep.refusals.v1";
 /// Whom the refusals topic names as their source.
 const SOURCE: &str = "sitrep.recorder";
 /// The pause after the log could not take them.

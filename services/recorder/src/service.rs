@@ -19,11 +19,6 @@ use crate::refusals::Refusals;
 use crate::sink::Sink;
 use crate::writing::{Keeper, Writer};
 
-/// The topic of published measures (spec 4.3).
-pub const MEASURES: &str = "sitrep.measures.v1";
-/// The topic of a backfill (spec 4.3).
-pub const BACKFILL: &str = "sitrep.measures.backfill.v1";
-
 /// At most so many records come out of the log at once.
 const RECORDS: usize = 500;
 /// The longest wait for a record.
@@ -35,7 +30,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub struct Recorder<S> {
     /// The log with the measures and the refusals.
     pub log: Arc<dyn Log>,
-    /// [`MEASURES`] or [`BACKFILL`].
+    /// [`contract::topics::MEASURES`] or [`contract::topics::BACKFILL`].
     pub topic: String,
     /// The store.
     pub sink: S,

@@ -23,6 +23,8 @@ pub(crate) struct LocalHour {
     pub(crate) hour: usize,
     /// 0 = Monday.
     pub(crate) weekday: usize,
+    /// How far local time is ahead of UTC: 0 or 60.
+    pub(crate) ahead_minutes: u32,
 }
 
 /// The local hour that begins at `start`, which is a whole hour: London's offset is one too.
@@ -30,7 +32,10 @@ pub(crate) fn local_hour(zone: &TimeZone, start: Second) -> LocalHour {
     let instant = jiff::Timestamp::from_second(i64::from(start.0)).expect("within 2000–2099");
     let wall = zone.to_datetime(instant);
     let weekday = wall.date().weekday().to_monday_zero_offset();
-    LocalHour { hour: wall.hour().unsigned_abs().into(), weekday: weekday.unsigned_abs().into() }
+    let hour: usize = wall.hour().unsigned_abs().into();
+    let utc_hour = start.0 / 3600 % 24;
+    let ahead_minutes = (hour as u32 + 24 - utc_hour) % 24 * 60;
+    LocalHour { hour, weekday: weekday.unsigned_abs().into(), ahead_minutes }
 }
 
 /// The arrivals at a site in the hour that begins at `start`, in order.
@@ -53,23 +58,23 @@ mod tests {
 
     #[test]
     fn hours_are_londons() {
-        for (start, hour, weekday) in [
-            ("2025-10-24T12:00:00Z", 13, 4),
-            ("2025-10-26T00:00:00Z", 1, 6),
-            ("2025-10-26T01:00:00Z", 1, 6),
-            ("2025-10-26T23:00:00Z", 23, 6),
-            ("2026-03-29T01:00:00Z", 2, 6),
-            ("2026-07-01T23:00:00Z", 0, 3),
+        for (start, hour, weekday, ahead_minutes) in [
+            ("2025-10-24T12:00:00Z", 13, 4, 60),
+            ("2025-10-26T00:00:00Z", 1, 6, 60),
+            ("2025-10-26T01:00:00Z", 1, 6, 0),
+            ("2025-10-26T23:00:00Z", 23, 6, 0),
+            ("2026-03-29T01:00:00Z", 2, 6, 60),
+            ("2026-07-01T23:00:00Z", 0, 3, 60),
         ] {
             let start = rfc3339(start.as_bytes()).unwrap().second();
-            assert_eq!(local_hour(&london(), start), LocalHour { hour, weekday }, "{start}");
+            assert_eq!(local_hour(&london(), start), LocalHour { hour, weekday, ahead_minutes }, "{start}");
         }
     }
 
     #[test]
     fn a_week_has_seven_mean_days() {
         let week: f64 = (0..7)
-            .flat_map(|weekday| (0..24).map(move |hour| LocalHour { hour, weekday }))
+            .flat_map(|weekday| (0..24).map(move |hour| LocalHour { hour, weekday, ahead_minutes: 0 }))
             .map(|local| expected(DepartmentType::Major, 400.0, local))
             .sum();
         assert!((week - 2800.0).abs() < 1e-6, "{week}");

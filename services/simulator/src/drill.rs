@@ -6,16 +6,18 @@ use domain::time::Second;
 use crate::random::Draws;
 
 /// Seconds from the beginning of a drill until it is at its worst.
-const RAMP_SECONDS: f64 = 7_200.0;
+const RAMP_SECONDS: f64 = 3_600.0;
 /// At its worst: of those who would have left within four hours, how many are kept longer.
-const KEPT: f64 = 0.85;
+const KEPT: f64 = 0.97;
+/// Nobody is kept longer than this beyond what would have been.
+const LONGER_MINUTES_MAX: u32 = 600;
 /// At its worst: how much longer handovers take.
 const HANDOVER_FACTOR: f64 = 2.5;
 /// No handover takes longer, in a drill or out of it: seconds.
 pub(crate) const HANDOVER_SECONDS_MAX: u32 = 8 * 3600;
 
 /// Which department goes wrong, and from when. What was to leave before `from` leaves as ever; after it fewer and fewer
-/// do for two hours, then it stays so: of the departures of four hours about a fifth is then within the standard.
+/// do for an hour, then it stays so: of the departures of four hours about a fifth is then within the standard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drill {
     /// ODS code of a type-1 site of the simulation.
@@ -25,7 +27,7 @@ pub struct Drill {
 }
 
 impl Drill {
-    /// How bad it is at an instant: 0 before it begins, 1 after two hours.
+    /// How bad it is at an instant: 0 before it begins, 1 after an hour.
     pub(crate) fn severity(&self, at: Second) -> f64 {
         (f64::from(at.0.saturating_sub(self.from.0)) / RAMP_SECONDS).min(1.0)
     }
@@ -33,7 +35,7 @@ impl Drill {
     /// The stay of a patient who was to leave at `stop` after `minutes`.
     pub(crate) fn minutes(&self, stop: Second, minutes: u32, draws: &mut Draws) -> u32 {
         let kept = draws.chance(KEPT * self.severity(stop));
-        let longer = draws.exponential(150.0) as u32;
+        let longer = (draws.exponential(150.0) as u32).min(LONGER_MINUTES_MAX);
         match (stop >= self.from && kept, minutes <= 240) {
             (false, _) => minutes,
             (true, true) => 241 + longer,

@@ -217,7 +217,7 @@ impl Simulation {
         for (n, came) in arrivals(site, start, local, &mut draws).into_iter().enumerate() {
             let key = (index, first_number + n as u32);
             let drill = drill.map(|drill: &Drill| (drill, &mut drill_draws));
-            let mut visit = stays::visit(site, key, came, &mut draws, drill);
+            let mut visit = stays::visit(site, key, (came, local.ahead_minutes), &mut draws, drill);
             let mut lines = std::mem::take(&mut self.lines);
             let statements = self.settings.statements;
             script::script(&mut visit, statements, &self.faults, &mut fault_draws, &mut lines);

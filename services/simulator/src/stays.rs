@@ -1,7 +1,7 @@
 //! What happens to one patient: when seen, when the clock stops, how it ends. Not what is said of it (`script`).
 
 use domain::event::{ArrivalMode, DepartmentType, Disposal};
-use domain::time::Second;
+use domain::time::{DAY, Second};
 
 use crate::drill::Drill;
 use crate::faults::Correction;
@@ -11,7 +11,7 @@ use crate::organisations::Site;
 use crate::random::Draws;
 
 /// The longest stay by itself, in minutes; a drill adds to it.
-pub(crate) const STAY_MINUTES_MAX: u32 = 36 * 60;
+pub(crate) const STAY_MINUTES_MAX: u32 = 30 * 60;
 /// Of type-1 arrivals, how many come by ambulance.
 const BY_AMBULANCE: f64 = 0.25;
 
@@ -57,17 +57,26 @@ pub(crate) fn minutes_within(kind: DepartmentType, draws: &mut Draws) -> u32 {
     draws.between(30, 239)
 }
 
-/// Minutes of a stay over four hours: 241 and more, a fifth of them over twelve hours.
+/// Minutes of a stay over four hours, 241 and more, [`until_morning`] not yet counted.
 pub(crate) fn minutes_over(kind: DepartmentType, draws: &mut Draws) -> u32 {
-    let mean = if kind == DepartmentType::Major { 300.0 } else { 60.0 };
+    let mean = if kind == DepartmentType::Major { 200.0 } else { 60.0 };
     (241 + draws.exponential(mean) as u32).min(STAY_MINUTES_MAX)
+}
+
+/// How many minutes longer a patient stays who would leave a major department after more than four hours at that
+/// minute of the local day: beds and lifts home come by day, so of those of the small hours most leave from nine on.
+/// Without it hardly anybody who leaves at six in the morning would have come within four hours.
+pub(crate) fn until_morning(kind: DepartmentType, local_minute: u32, draws: &mut Draws) -> u32 {
+    let (held, after_nine) = (draws.chance(0.7), draws.below(360));
+    let small_hours = (120..510).contains(&local_minute);
+    if held && small_hours && kind == DepartmentType::Major { 540 - local_minute + after_nine } else { 0 }
 }
 
 /// Everything about the patient who comes to `site` at `came`, by ambulance or not.
 pub(crate) fn visit(
     site: &Site,
     (index, number): (u16, u32),
-    came: Second,
+    (came, ahead_minutes): (Second, u32),
     draws: &mut Draws,
     drill: Option<(&Drill, &mut Draws)>,
 ) -> Visit {
@@ -77,6 +86,11 @@ pub(crate) fn visit(
     let begins = ride.map_or(came, |ride| ride.handed_over_at);
     let planned = draws.chance(0.02);
     let minutes = stay(site, planned, clock_start, begins, draws);
+    let local_minute = (clock_start.minute().0 + minutes + ahead_minutes) % DAY;
+    let held = until_morning(site.kind, local_minute, draws);
+    // The department of the drill holds nobody till morning: who is late is what it shows, at any hour.
+    let drilled = drill.as_ref().is_some_and(|(drill, _)| clock_start.minute().plus(minutes) >= drill.from.minute());
+    let minutes = if minutes > 240 && !drilled { minutes + held } else { minutes };
     let first_stop = minutes_later(clock_start, minutes, draws);
     let (disposal, wait_minutes) = ending(site.kind, planned, minutes, draws);
     let mut visit = Visit {

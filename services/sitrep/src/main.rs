@@ -1,2 +1,70 @@
-//! (to be written)
-fn main() {}
+//! `sitrep`: the table of contents. One file a subcommand; what each does is in its file.
+
+mod board;
+mod check;
+mod cli;
+mod config;
+mod demo;
+mod import;
+mod plant;
+mod progress;
+mod replay;
+mod services;
+mod simulate;
+mod topics;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+/// A fault of usage or configuration: exit code 2, and what would be right.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct UsageError(String);
+
+/// As [`UsageError`], with its causes.
+fn usage(error: impl std::fmt::Display) -> anyhow::Error {
+    anyhow::Error::new(UsageError(error.to_string()))
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Up(args) => up::run(args),
+        Command::Intake(args) => services::run(services::Service::Intake, args),
+        Command::Aggregate(args) => services::aggregate(args),
+        Command::Record(args) => services::run(services::Service::Record, args),
+        Command::Alert(args) => services::run(services::Service::Alert, args),
+        Command::Board(args) => board::run(args),
+        Command::Replay(args) => replay::run(args),
+        Command::Simulate(args) => simulate::run(args),
+        Command::Import(args) => import::run(args),
+        Command::Check(args) => check::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress::say(&format!("sitrep: {}", causes(&error)));
+            ExitCode::from(if error.downcast_ref::<UsageError>().is_some() { 2 } else { 1 })
+        }
+    }
+}
+
+/// The error and its causes on one line, a cause that repeats its effect left out.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.ends_with(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
+}

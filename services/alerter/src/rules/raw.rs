@@ -115,7 +115,16 @@ fn wrong<T>(place: &str, key: &str, what: impl ToString) -> Checked<T> {
 fn typed<T: DeserializeOwned>(place: &str, table: toml::Table) -> Checked<T> {
     serde_path_to_error::deserialize(table).or_else(|error| {
         let path = error.path().to_string();
-        wrong(place, if path == "." { "" } else { &path }, error.inner().message().trim())
+        let path = if path == "." { "" } else { &path };
+        let message = error.inner().message().trim();
+        // serde names a missing field in its text only.
+        let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let key = match (path, missing) {
+            (path, None) => path.to_owned(),
+            ("", Some(field)) => field.to_owned(),
+            (path, Some(field)) => format!("{path}.{field}"),
+        };
+        wrong(place, &key, message)
     })
 }
 

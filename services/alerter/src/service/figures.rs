@@ -13,6 +13,17 @@ pub(crate) struct Figure {
     pub(crate) values: Values,
 }
 
+/// What a publication was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// One of the newest minute: it may move episodes.
+    Newest,
+    /// One of an older minute of which a value still stands.
+    Standing,
+    /// Neither.
+    Nothing,
+}
+
 /// What is known of one organisation at its newest minute.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Figures {
@@ -28,45 +39,54 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Takes a publication; whether it is one of the newest minute, and so may move episodes.
+    /// Takes a publication.
     ///
     /// Of each series the highest revision of its newest minute stands. A restated minute counts only as far as its
     /// value still stands, which is so for windows that are not published every minute.
-    pub(crate) fn take(&mut self, record: &OrgMinute, wanted: impl Fn(Measure) -> bool) -> bool {
+    pub(crate) fn take(&mut self, record: &OrgMinute, wanted: impl Fn(Measure) -> bool) -> Taken {
         let m = record.minute;
         let is_newest = !record.restated && self.newest.is_none_or(|newest| m >= newest);
         if self.newest.is_none_or(|newest| m > newest) && !is_newest {
-            return false;
+            return Taken::Nothing;
         }
         if is_newest {
             self.newest = Some(m);
             self.stale = record.freshness.stale;
             if record.revision.n <= 1 {
-                for step in STEPS.into_iter().filter(|step| m.0 % step == 0) {
+                for step in STEPS.into_iter().filter(|step| m.0.is_multiple_of(*step)) {
                     self.whole.insert(step, m);
                 }
             }
         }
+        let mut is_changed = false;
         for series in record.series.iter().filter(|series| wanted(series.key.measure)) {
-            let figure = Figure { minute: m, revision: record.revision, values: series.values };
-            let held = self.series.entry(series.key).or_insert(figure);
-            if (figure.minute, figure.revision) >= (held.minute, held.revision) {
-                *held = figure;
+            let held = self.series.get(&series.key).map(|held| (held.minute, held.revision));
+            if self.standing(series.key) == Some(m) && held.is_none_or(|held| (m, record.revision) >= held) {
+                let figure = Figure { minute: m, revision: record.revision, values: series.values };
+                self.series.insert(series.key, figure);
+                is_changed = true;
             }
         }
-        is_newest
+        match (is_newest, is_changed) {
+            (true, _) => Taken::Newest,
+            (false, true) => Taken::Standing,
+            (false, false) => Taken::Nothing,
+        }
     }
 
     /// A field of a series at the newest minute: what was published, or 0 where a whole publication did not carry it.
     /// `None`: not known.
     pub(crate) fn field(&self, series: SeriesKey, index: usize) -> Option<i64> {
-        let step = step(series);
-        let newest = self.newest?;
-        let standing = newest.minus(newest.0 % step);
+        let standing = self.standing(series)?;
         match self.series.get(&series) {
             Some(figure) if figure.minute == standing => Some(figure.values[index]),
-            Some(_) | None => (self.whole.get(&step) == Some(&standing)).then_some(0),
+            Some(_) | None => (self.whole.get(&step(series)) == Some(&standing)).then_some(0),
         }
+    }
+
+    /// The minute whose value of a series stands: the newest at which its window is published.
+    fn standing(&self, series: SeriesKey) -> Option<Minute> {
+        self.newest.map(|newest| newest.minus(newest.0 % step(series)))
     }
 }
 
@@ -106,7 +126,7 @@ mod tests {
             restated,
             series: series.collect(),
         };
-        figures.take(&record, |_| true)
+        figures.take(&record, |_| true) == Taken::Newest
     }
 
     #[test]
@@ -144,6 +164,8 @@ mod tests {
         assert_eq!(figures.field(key(WEEK), 0), Some(5));
         assert!(!publish(&mut figures, 30, 2, true, &[(WEEK, 6)]), "a restatement moves no episode");
         assert_eq!(figures.field(key(WEEK), 0), Some(6), "but is what stands from now on");
+        assert!(!publish(&mut figures, 15, 9, true, &[(WEEK, 8)]), "one that does not stand any more");
+        assert_eq!(figures.field(key(WEEK), 0), Some(6));
         publish(&mut figures, 46, 1, false, &[]);
         assert_eq!(figures.field(key(WEEK), 0), None, "the step at 45 was missed");
         assert!(!publish(&mut figures, 60, 1, true, &[(WEEK, 9)]));

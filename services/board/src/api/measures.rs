@@ -9,6 +9,7 @@ use domain::time::Minute;
 use serde::Serialize;
 
 use super::{Board, Refusal, failure, instant, json};
+use crate::live::Mode;
 use crate::read::{Points, Range};
 
 /// The most points of one answer.
@@ -59,7 +60,11 @@ pub(super) async fn measures(
 ) -> Response {
     let timer = board.metrics.question_seconds.clone();
     let begun = board.clock.0.monotonic();
-    let newest = match board.read(|reader| reader.newest_minute()).await {
+    let newest = match board.live.mode() {
+        Mode::AsAt(minute) => Ok(Some(minute)),
+        Mode::Live => board.read(|reader| reader.newest_minute()).await,
+    };
+    let newest = match newest {
         Ok(newest) => newest,
         Err(error) => return failure(&error),
     };
@@ -86,7 +91,7 @@ pub(super) async fn measures(
 }
 
 impl Question {
-    /// `newest`: the newest minute of the store, the default of `until`.
+    /// `newest`: the minute that the board shows, the default of `until`.
     fn parse(asked: &[(String, String)], newest: Minute, board: &Board) -> Result<Question, Refusal> {
         for (name, _) in asked {
             if !PARAMETERS.contains(&name.as_str()) {

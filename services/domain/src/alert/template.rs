@@ -162,7 +162,7 @@ fn placeholder(name: &str, value: Value) -> Result<Placeholder, TemplateError> {
             let known = names.chain(fields).collect::<Vec<_>>().join(" ");
             Err(TemplateError::Unknown { name: name.to_owned(), known })
         }
-        1 => Ok(Placeholder::Field(fields.iter().position(|field| by_name(field)).expect("counted"))),
+        1 => Ok(Placeholder::Field(fields.iter().position(by_name).expect("counted"))),
         _ => Err(TemplateError::Ambiguous(name.to_owned())),
     }
 }

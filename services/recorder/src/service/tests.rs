@@ -4,6 +4,7 @@ use std::sync::Mutex;
 
 use contract::measure::{self, MeasureRecord};
 use contract::refusal;
+use contract::topics::{MEASURES, REFUSALS};
 use domain::event::Outcome;
 use domain::measures::{Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey};
 use domain::organisations::Level;
@@ -15,7 +16,6 @@ use runtime::log::{NewRecord, TopicSetup};
 use tokio::sync::watch;
 
 use super::*;
-use crate::refusals::REFUSALS;
 use crate::sink::Attempt;
 
 /// A store that takes everything and says how many lines it has seen.

@@ -310,7 +310,7 @@ async fn check(seed: u64, faults: Faults) {
 
 #[tokio::test(start_paused = true)]
 async fn whatever_goes_wrong_the_newest_value_stands_at_the_end() {
-    let cases: u64 = std::env::var("SITREP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60);
+    let cases: u64 = std::env::var("SITREP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);
     println!("seeds 0..{cases}");
     for seed in 0..cases {
         check(seed, Faults { percent: 15, lingering: true }).await;
@@ -319,7 +319,7 @@ async fn whatever_goes_wrong_the_newest_value_stands_at_the_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_restarted_recorder_never_writes_an_older_value_over_a_newer_one() {
-    let cases: u64 = std::env::var("SITREP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(60);
+    let cases: u64 = std::env::var("SITREP_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(100);
     println!("seeds 0..{cases}");
     for seed in 0..cases {
         check(seed, Faults { percent: 15, lingering: false }).await;

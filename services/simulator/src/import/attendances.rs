@@ -5,14 +5,14 @@
 use std::fmt::Write;
 
 use domain::event::{Attendance, DepartmentType, Disposal, Event, Fact, Statement};
-use domain::time::{Millis, Minute, Second};
+use domain::time::{DAY, Millis, Minute, Second};
 use jiff::tz::TimeZone;
 
 use super::{Cell, Month, Table, site_code};
 use crate::arrivals::{local_hour, london};
 use crate::national::{WEEKDAYS, profile};
 use crate::random::{Draws, Purpose, key, reference};
-use crate::stays::{minutes_over, minutes_within};
+use crate::stays::{minutes_over, minutes_within, until_morning};
 
 impl Table {
     /// Gives every attendance of the table to `each`, one event each, cell by cell and in no order of time: as many as
@@ -60,6 +60,8 @@ struct Calendar {
     end: Minute,
     /// Running totals of the weights of the month's hours.
     hours: Vec<u32>,
+    /// How far local time is ahead of UTC in each of them, minutes.
+    ahead: Vec<u32>,
 }
 
 fn calendar<'a>(known: &'a mut Vec<Calendar>, zone: &TimeZone, cell: &Cell) -> &'a Calendar {
@@ -74,14 +76,21 @@ fn calendar<'a>(known: &'a mut Vec<Calendar>, zone: &TimeZone, cell: &Cell) -> &
 impl Calendar {
     fn new(zone: &TimeZone, month: Month, kind: DepartmentType) -> Calendar {
         let (first, end, mut total) = (month.start(), month.end(), 0);
-        let hours = (first.0..end.0).step_by(60).map(|minute| {
+        let (mut hours, mut ahead) = (Vec::new(), Vec::new());
+        for minute in (first.0..end.0).step_by(60) {
             let local = local_hour(zone, Minute(minute).start());
-            total +=
-                (f64::from(profile(kind).hour_weight(local.hour)) * 100.0 * WEEKDAYS[local.weekday]) as u32;
-            total
-        });
-        let hours = hours.collect();
-        Calendar { month, kind, first, end, hours }
+            let weight = f64::from(profile(kind).hour_weight(local.hour)) * WEEKDAYS[local.weekday];
+            total += (100.0 * weight) as u32;
+            hours.push(total);
+            ahead.push(local.ahead_minutes);
+        }
+        Calendar { month, kind, first, end, hours, ahead }
+    }
+
+    /// The minute of the local day.
+    fn local_minute(&self, minute: Minute) -> u32 {
+        let hour = (minute.0 - self.first.0) as usize / 60;
+        (minute.0 + self.ahead[hour.min(self.ahead.len() - 1)]) % DAY
     }
 
     fn arrival(&self, draws: &mut Draws) -> Minute {
@@ -97,8 +106,13 @@ struct Stay {
 }
 
 fn stay(cell: &Cell, over: bool, calendar: &Calendar, draws: &mut Draws) -> Stay {
-    let minutes = if over { minutes_over(cell.kind, draws) } else { minutes_within(cell.kind, draws) };
     let mut arrived = calendar.arrival(draws);
+    let minutes = if over {
+        let minutes = minutes_over(cell.kind, draws);
+        minutes + until_morning(cell.kind, calendar.local_minute(arrived.plus(minutes)), draws)
+    } else {
+        minutes_within(cell.kind, draws)
+    };
     if arrived.plus(minutes) >= calendar.end {
         // As one month follows another: who is still there at the end stands for who was there at the beginning.
         arrived = arrived.minus(calendar.end.0 - calendar.first.0);

@@ -5,7 +5,12 @@ use csv::ByteRecord;
 use super::ImportError;
 
 /// The lines of a table, quoting understood.
-pub(super) struct Lines<'a>(csv::Reader<&'a [u8]>);
+pub(super) struct Lines<'a> {
+    reader: csv::Reader<&'a [u8]>,
+    bytes: &'a [u8],
+    /// Up to where line ends were counted, and the line there.
+    counted: (usize, u64),
+}
 
 /// One line.
 pub(super) struct Line {
@@ -15,20 +20,33 @@ pub(super) struct Line {
 
 impl<'a> Lines<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Lines<'a> {
-        Lines(csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes))
+        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+        Lines { reader, bytes, counted: (0, 1) }
     }
 
     /// The next line; `None` at the end.
     pub(super) fn next(&mut self) -> Result<Option<Line>, ImportError> {
         let mut record = ByteRecord::new();
-        // Reading bytes from memory, of any length and encoding, has no error of its own but this one.
-        let more = self.0.read_byte_record(&mut record);
-        let number = record.position().map_or(1, csv::Position::line);
+        let start = self.reader.position().byte();
+        let more = self.reader.read_byte_record(&mut record);
+        let number = self.line_at(usize::try_from(start).unwrap_or(usize::MAX));
         match more {
             Ok(true) => Ok(Some(Line { number, record })),
             Ok(false) => Ok(None),
+            // Bytes in memory, of any length and encoding, have no error of their own but this one.
             Err(_) => Err(ImportError::Encoding { line: number }),
         }
+    }
+
+    /// The number of the line that begins at or after a byte. Not the reader's own count: that is one behind where
+    /// lines end in CR LF, as published ones do.
+    fn line_at(&mut self, start: usize) -> u64 {
+        let (from, line) = self.counted;
+        let start = start.clamp(from, self.bytes.len());
+        let ends = self.bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let passed = &self.bytes[from..start + ends];
+        self.counted = (start + ends, line + passed.iter().filter(|byte| **byte == b'\n').count() as u64);
+        self.counted.1
     }
 }
 

@@ -11,7 +11,11 @@ use rdkafka::statistics::Statistics;
 
 use super::watchdog::Progress;
 use crate::clock::Clock;
+use crate::health::{Condition, Health};
 use crate::metrics::{self, MetricsError};
+
+/// What the readiness says while no broker answers.
+const AWAY: &str = "no kafka broker answers";
 
 /// The state of the connection. Clones are the same.
 #[derive(Clone)]
@@ -31,6 +35,7 @@ struct Inner {
 struct State {
     away_since_ms: Option<i64>,
     stalled: Option<String>,
+    told: Option<(Condition, Health)>,
 }
 
 impl KafkaHealth {
@@ -61,6 +66,18 @@ impl KafkaHealth {
         self.state().stalled.clone()
     }
 
+    /// From now on a condition holds while a broker answers, and a stall is the death of the process.
+    pub fn tell(&self, ready: Condition, health: Health) {
+        let mut state = self.state();
+        if state.away_since_ms.is_some() {
+            ready.waits(AWAY);
+        }
+        if let Some(what) = &state.stalled {
+            health.dead(what.clone());
+        }
+        state.told = Some((ready, health));
+    }
+
     /// Puts this connection's metrics on a registry; once.
     pub fn register(&self, registry: &Registry) -> Result<(), MetricsError> {
         metrics::register(registry, "sitrep_kafka_away", self.0.away.clone())?;
@@ -84,6 +101,9 @@ impl KafkaHealth {
             self.0.outages.inc();
             tracing::warn!(why, "kafka is away: waiting for it");
         }
+        if let Some((ready, _)) = &state.told {
+            ready.waits(AWAY);
+        }
     }
 
     pub(super) fn is_back(&self) {
@@ -93,12 +113,19 @@ impl KafkaHealth {
             self.0.away.set(0);
             tracing::info!(away_ms = now_ms.saturating_sub(since_ms), "kafka is back");
         }
+        if let Some((ready, _)) = &state.told {
+            ready.holds();
+        }
     }
 
     pub(super) fn has_stalled(&self, what: String) {
         self.0.stalls.inc();
         tracing::error!(what, "a kafka partition no longer moves");
-        self.state().stalled.get_or_insert(what);
+        let mut state = self.state();
+        if let Some((_, health)) = &state.told {
+            health.dead(what.clone());
+        }
+        state.stalled.get_or_insert(what);
     }
 
     pub(super) fn not_delivered(&self) {
@@ -162,3 +189,30 @@ impl ClientContext for Context {
 }
 
 impl ConsumerContext for Context {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn an_outage_is_told_until_it_is_over_and_a_stall_for_good() {
+        let clock = Arc::new(ManualClock::new(7));
+        let (kafka, health) = (KafkaHealth::new(clock.clone()), Health::new(clock.clone()));
+        kafka.tell(health.condition("kafka"), health.clone());
+        kafka.is_back();
+        assert!(health.is_ready(), "the first answer makes it ready");
+        kafka.is_away("refused");
+        clock.set_ms(9);
+        kafka.is_away("still refused");
+        assert_eq!((kafka.away_since_ms(), health.waiting()[0].1.since_ms), (Some(7), 7));
+        assert_eq!((kafka.0.outages.get(), kafka.0.away.get()), (1, 1));
+        kafka.is_back();
+        assert!(health.is_ready() && kafka.away_since_ms().is_none() && kafka.0.away.get() == 0);
+        kafka.has_stalled("partition 3".to_owned());
+        assert_eq!(health.death(), kafka.stalled());
+        let registry = Registry::new();
+        kafka.register(&registry).unwrap();
+        assert!(metrics::encode(&registry).contains("sitrep_kafka_stalls_total 1"));
+    }
+}

@@ -1,0 +1,83 @@
+//! What becomes of one event: taken, as the record that goes to its topic, or refused, with the reason (spec 1.7).
+//! Pure.
+
+use std::borrow::Cow;
+
+use contract::refusal::{Origin, Refusal};
+use contract::{topics, write_protobuf};
+use domain::admission::{self, Standards};
+use domain::event::{Event, Statement};
+use domain::organisations::Organisations;
+use domain::time::Millis;
+use runtime::log::NewRecord;
+use serde::Deserialize;
+
+use crate::pseudonym::Pseudonyms;
+
+/// What an event is judged by.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) organisations: Organisations,
+    pub(crate) standards: Standards,
+    pub(crate) pseudonyms: Pseudonyms,
+}
+
+/// What became of one event.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It goes to that topic.
+    Taken(&'static str, NewRecord),
+    /// It goes to the refusals.
+    Refused(Box<Refusal>),
+}
+
+impl Rules {
+    /// Judges the bytes of one event; `now` is when.
+    pub(crate) fn judge(&self, bytes: &[u8], now: Millis) -> Verdict {
+        let refused = |outcome, detail: String, source: String| {
+            Verdict::Refused(Box::new(Refusal::new(outcome, detail, source, bytes, false, Origin::Http, now)))
+        };
+        let event = match contract::parse_json(bytes, &self.pseudonyms) {
+            Ok(event) => event,
+            Err(error) => return refused(error.outcome, error.detail, source_of(bytes)),
+        };
+        match admission::admit(&event, &self.organisations, &self.standards) {
+            Ok(()) => taken(&event),
+            Err((outcome, detail)) => refused(outcome, detail.to_owned(), event.source.into_owned()),
+        }
+    }
+}
+
+fn taken(event: &Event<'_>) -> Verdict {
+    let (topic, key) = address(event);
+    let mut value = Vec::new();
+    write_protobuf(event, &mut value);
+    Verdict::Taken(topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
+}
+
+/// The topic of an event and its key there (spec 4.3).
+fn address<'a>(event: &'a Event<'_>) -> (&'static str, &'a str) {
+    match &event.statement {
+        Statement::Attendance(attendance) => (topics::EVENTS, &attendance.site),
+        Statement::Ambulance(journey) => (topics::EVENTS, &journey.service),
+        Statement::Beds(beds) => (topics::EVENTS, &beds.site),
+        Statement::Heartbeat => (topics::EVENTS, &event.source),
+        Statement::Standard(one) => (topics::RETURNS, &one.org),
+        Statement::Escalation(one) => (topics::RETURNS, &one.org),
+    }
+}
+
+/// The refusal's key: the source that bytes name which are no event; empty where they name none that could be one.
+fn source_of(bytes: &[u8]) -> String {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        source: Cow<'a, str>,
+    }
+    let is_source = |text: &str| {
+        (1..=64).contains(&text.len())
+            && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
+    };
+    let named = serde_json::from_slice::<Named<'_>>(bytes).ok();
+    named.map(|named| named.source.into_owned()).filter(|source| is_source(source)).unwrap_or_default()
+}

@@ -1,0 +1,71 @@
+//! `sitrep check`: parses everything, says what would run, binds nothing.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use domain::measures::MEASURES;
+use domain::organisations::Level;
+
+use crate::cli::ConfigArgs;
+use crate::config;
+
+/// Prints what would run.
+pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
+    let config = config::load(args)?;
+    let (settings, hash) = config.engine()?;
+    let rules = config.rules(&settings.orgs, None)?;
+    let (standards, names) = config.standards()?;
+    let mut text = String::new();
+    let count = |level| settings.orgs.iter().filter(|(_, org)| org.level == level).count();
+    let levels: Vec<String> =
+        Level::ALL.iter().rev().map(|level| format!("{} {}", count(*level), level.as_str())).collect();
+    writeln!(text, "organisations   {}: {}", settings.orgs.len(), levels.join(", "))?;
+    let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
+    writeln!(text, "windows         {}", windows.join(", "))?;
+    for definition in &MEASURES {
+        writeln!(text, "measure         {}: {}", definition.name, definition.fields.join(", "))?;
+    }
+    writeln!(text, "not measured    beds, standard, escalation: accepted and kept, not measured yet")?;
+    for row in standards {
+        writeln!(text, "standard        {}: kept, not measured yet", row.describe())?;
+    }
+    writeln!(text, "scales          {}: kept, not measured yet", names.scales.join(", "))?;
+    for rule in &rules.rules {
+        writeln!(text, "rule            {}", rule.id)?;
+    }
+    writeln!(text, "channels        {}", rules.channels.keys().cloned().collect::<Vec<_>>().join(", "))?;
+    let horizon_days = config.ledger.horizon.as_ms() / 86_400_000;
+    writeln!(
+        text,
+        "horizon         {horizon_days} days; the events topic must reach back {} days",
+        horizon_days + 21
+    )?;
+    writeln!(text, "data            {}", config.data.display())?;
+    writeln!(text, "http            {}; token {}", config.http.listen, held(config.http.token.0.is_some()))?;
+    writeln!(
+        text,
+        "pseudonyms      required {}; key {}",
+        config.pseudonyms.required,
+        held(config.pseudonyms.key.0.is_some())
+    )?;
+    let influx = &config.influx;
+    writeln!(
+        text,
+        "store           InfluxDB 2 at {}, bucket {}; token {}",
+        influx.url,
+        influx.bucket,
+        held(influx.token.0.is_some())
+    )?;
+    writeln!(text, "configuration   {hash:016x}")?;
+    print(&text);
+    Ok(())
+}
+
+fn held(is: bool) -> &'static str {
+    if is { "set" } else { "not set" }
+}
+
+#[expect(clippy::print_stdout, reason = "the command's result")]
+fn print(text: &str) {
+    print!("{text}");
+}

@@ -1,0 +1,207 @@
+//! The command line and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Minute-by-minute situation reports of A&E departments and ambulance services.
+///
+/// `sitrep up --demo` shows a simulated England on http://127.0.0.1:8080 and needs nothing else.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What sitrep can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs every service in one process, on an embedded log and store.
+    Up(UpArgs),
+    /// Runs the front door: takes events by HTTP and writes them to Kafka.
+    Intake(ConfigArgs),
+    /// Runs the aggregator: reads events from Kafka, publishes figures; with --backfill a range of minutes, once.
+    Aggregate(AggregateArgs),
+    /// Runs the recorder: writes figures from Kafka to InfluxDB.
+    Record(ConfigArgs),
+    /// Runs the alerter: judges figures from Kafka by rules and calls people.
+    Alert(ConfigArgs),
+    /// Runs the board over Kafka, or over a store that `replay --store` has filled.
+    Board(BoardArgs),
+    /// Computes the figures of a file of events: line protocol, or a store for the board.
+    Replay(ReplayArgs),
+    /// Makes events of a simulated country.
+    Simulate(SimulateArgs),
+    /// Turns published monthly A&E tables into events that reproduce them exactly.
+    Import(ImportArgs),
+    /// Parses the configuration and everything that it names, and prints what would run. Binds nothing.
+    Check(ConfigArgs),
+}
+
+/// The configuration.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigArgs {
+    /// TOML file laid over the defaults (see config/default.toml).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// One key, such as --set http.listen=127.0.0.1:8081; may be repeated, wins over the file.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+}
+
+/// `sitrep up`
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Adds a simulated England: a day of history at once, then live; one department goes wrong.
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Seed of the demo.
+    #[arg(long, default_value_t = 1, requires = "demo")]
+    pub(crate) seed: u64,
+}
+
+/// `sitrep aggregate`
+#[derive(Debug, Args)]
+pub(crate) struct AggregateArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Publishes the points of [--from, --until] once to the backfill topic, and exits.
+    #[arg(long, requires_all = ["from", "until"])]
+    pub(crate) backfill: bool,
+    /// First instant, RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: Option<String>,
+    /// Last instant, RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+    /// What to publish.
+    #[command(flatten)]
+    pub(crate) points: PointsArgs,
+    /// Topic to publish to.
+    #[arg(long, value_name = "TOPIC", default_value = contract::topics::BACKFILL)]
+    pub(crate) to: String,
+    /// Goes on although the log no longer reaches back 35 days before --from.
+    #[arg(long)]
+    pub(crate) partial: bool,
+}
+
+/// Which points.
+#[derive(Debug, Args)]
+pub(crate) struct PointsArgs {
+    /// Points at the multiples of this; it divides 24 h.
+    #[arg(long, default_value = "15m", value_name = "STEP")]
+    pub(crate) step: String,
+    /// Only these measures, such as ae_four_hour,ae_department.
+    #[arg(long, value_delimiter = ',', value_name = "M,…")]
+    pub(crate) only: Vec<String>,
+    /// Only these levels: site, service, trust, system, region, nation.
+    #[arg(long, value_delimiter = ',', value_name = "L,…")]
+    pub(crate) levels: Vec<String>,
+    /// Only these windows, such as 4h,24h,today.
+    #[arg(long, value_delimiter = ',', value_name = "W,…")]
+    pub(crate) windows: Vec<String>,
+}
+
+/// `sitrep replay`
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The configuration (measures, standards).
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// organisations.csv; England as shipped if neither this nor the configuration names one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) organisations: Option<PathBuf>,
+    /// Events, one JSON object a line; - is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) events: PathBuf,
+    /// First instant of the points, RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: String,
+    /// Last instant of the points, included.
+    #[arg(long, value_name = "T")]
+    pub(crate) until: String,
+    /// Which points.
+    #[command(flatten)]
+    pub(crate) points: PointsArgs,
+    /// Threads; the events are read on one, whatever this says (kept for scripts).
+    #[arg(long, default_value_t = 1, hide = true)]
+    pub(crate) threads: usize,
+    /// Where the line protocol goes; - is standard output.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["store", "count"])]
+    pub(crate) out: Option<PathBuf>,
+    /// Fills this store instead, for `sitrep board --store`.
+    #[arg(long, value_name = "DIR", conflicts_with = "count")]
+    pub(crate) store: Option<PathBuf>,
+    /// Makes the points and only counts them (for measuring).
+    #[arg(long)]
+    pub(crate) count: bool,
+}
+
+/// `sitrep simulate`
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// Decides every draw.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// First instant, RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) from: String,
+    /// No event is received at or after it; default: a day later.
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+    /// organisations.csv; default: England as shipped.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) organisations: Option<PathBuf>,
+    /// What goes wrong: late, duplicate, disordered, corrected, void, silent_feed, clock_skew, clock_change.
+    #[arg(long, value_delimiter = ',', value_name = "KIND,…")]
+    pub(crate) faults: Vec<String>,
+    /// Attendances relative to England's.
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) size: f64,
+    /// The benchmark's input: this many events of 200 sites, 10 statements an attendance (see docs/performance.md).
+    #[arg(long, value_name = "N", conflicts_with_all = ["faults", "size", "until"])]
+    pub(crate) benchmark: Option<u64>,
+    /// Where the events go; default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `sitrep import`
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// NHS England monthly A&E tables (MSitAE), or the long form with period, org_code, type.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What they become; `returns` comes later.
+    #[arg(long = "as", value_name = "KIND", default_value = "attendances")]
+    pub(crate) kind: String,
+    /// Writes the places that the tables name: nation, regions, providers, a derived site for each provider and type.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) organisations_out: Option<PathBuf>,
+    /// Seed of what the tables do not say: when within the month, and how long a stay.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Where the events go; default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// `sitrep board`
+#[derive(Debug, Args)]
+pub(crate) struct BoardArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Shows a store that `replay --store` has filled instead of Kafka's measures.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// As at this instant, RFC 3339; default: the newest minute of the store.
+    #[arg(long, value_name = "T", requires = "store")]
+    pub(crate) at: Option<String>,
+}

@@ -1,0 +1,376 @@
+//! The configuration: `config/default.toml` with a file and `--set` over it, parsed to typed values once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use alerter::config::AlertConfig;
+use alerter::rules::{RuleSet, Surroundings, load_rules};
+use anyhow::{Context, Result};
+use domain::admission::Standards;
+use domain::engine::Settings;
+use domain::event::Disposal;
+use domain::freshness::Patience;
+use domain::measures::Window;
+use domain::organisations::Organisations;
+use runtime::config::{Bytes, Duration, Secret};
+use runtime::log::kafka::KafkaConfig;
+use serde::Deserialize;
+
+use crate::cli::ConfigArgs;
+use crate::usage;
+
+const DEFAULTS: &str = include_str!("../../../config/default.toml");
+const ENGLAND: &[u8] = include_bytes!("../../../config/organisations.csv");
+const STANDARDS: &str = include_str!("../../../config/standards.toml");
+const ALERTS: &str = include_str!("../../../config/alerts.toml");
+/// The rules of `sitrep up --demo`.
+pub(crate) const DEMO_ALERTS: &str = include_str!("../../../config/demo-alerts.toml");
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) organisations: PathBuf,
+    pub(crate) standards: PathBuf,
+    pub(crate) log: String,
+    pub(crate) http: Http,
+    pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) kafka: Kafka,
+    pub(crate) ledger: Ledger,
+    pub(crate) measures: Measures,
+    pub(crate) freshness: Freshness,
+    pub(crate) restate: Restate,
+    pub(crate) checkpoint: Every,
+    pub(crate) store: Store,
+    pub(crate) influx: Influx,
+    pub(crate) alert: AlertConfig,
+    pub(crate) shutdown: Timeout,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Http {
+    pub(crate) listen: std::net::SocketAddr,
+    pub(crate) max_body: Bytes,
+    pub(crate) token: OptionalSecret,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pseudonyms {
+    pub(crate) required: bool,
+    pub(crate) key: OptionalSecret,
+}
+
+/// `[kafka]`, with the partitions of topics that we make.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kafka {
+    brokers: String,
+    client_id: String,
+    create_topics: bool,
+    pub(crate) partitions: u32,
+    replication: i32,
+    delivery_timeout: Duration,
+    fetch_queue: Bytes,
+    send_queue: Bytes,
+    stall_timeout: Duration,
+    properties: std::collections::BTreeMap<String, String>,
+}
+
+impl Kafka {
+    /// What the client is told.
+    pub(crate) fn client(&self) -> KafkaConfig {
+        KafkaConfig {
+            brokers: self.brokers.clone(),
+            client_id: self.client_id.clone(),
+            create_topics: self.create_topics,
+            replication: self.replication,
+            delivery_timeout: self.delivery_timeout,
+            fetch_queue: self.fetch_queue,
+            send_queue: self.send_queue,
+            stall_timeout: self.stall_timeout,
+            properties: self.properties.clone(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ledger {
+    pub(crate) horizon: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Measures {
+    pub(crate) windows: Vec<String>,
+    pub(crate) exclude_disposals: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Freshness {
+    pub(crate) source: Duration,
+    pub(crate) site: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Restate {
+    pub(crate) delay: Duration,
+    pub(crate) budget: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Every {
+    pub(crate) every: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Store {
+    pub(crate) minutes: Duration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Influx {
+    pub(crate) url: String,
+    pub(crate) org: String,
+    pub(crate) bucket: String,
+    pub(crate) token: OptionalSecret,
+    pub(crate) topic: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timeout {
+    pub(crate) timeout: Duration,
+}
+
+/// A secret that may be missing: `{ optional = "NAME" }` is the environment variable NAME if it is set; else as
+/// [`Secret`].
+#[derive(Clone, Debug)]
+pub(crate) struct OptionalSecret(pub(crate) Option<Secret>);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SecretSource {
+    optional: Option<String>,
+    env: Option<String>,
+    file: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for OptionalSecret {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<OptionalSecret, D::Error> {
+        use serde::de::{Error, IntoDeserializer, value::MapDeserializer};
+        let source = SecretSource::deserialize(from)?;
+        // A key of the defaults may be left beside the user's: the user's wins.
+        let strict = [("env", source.env), ("file", source.file)];
+        let strict: Vec<(&str, String)> =
+            strict.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect();
+        if !strict.is_empty() {
+            let map = MapDeserializer::<_, D::Error>::new(
+                strict
+                    .into_iter()
+                    .map(|(key, value)| (key, IntoDeserializer::<D::Error>::into_deserializer(value))),
+            );
+            return Secret::deserialize(map).map(|secret| OptionalSecret(Some(secret)));
+        }
+        let Some(name) = source.optional else {
+            return Err(D::Error::custom(
+                "a secret is { env = \"NAME\" }, { file = \"/path\" } or { optional = \"NAME\" }",
+            ));
+        };
+        Ok(OptionalSecret(std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new)))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StandardsFile {
+    scales: Vec<String>,
+    standard: Vec<StandardRow>,
+}
+
+/// A periodic standard, as far as it is used: returns that name it are kept.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StandardRow {
+    pub(crate) id: String,
+    pub(crate) title: String,
+    kind: Kind,
+    better: Better,
+    period: Period,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Share,
+    Count,
+    Mean,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Better {
+    Higher,
+    Lower,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Period {
+    Week,
+    Month,
+    Quarter,
+}
+
+impl StandardRow {
+    /// In a line for a person.
+    pub(crate) fn describe(&self) -> String {
+        format!(
+            "{}: {} ({:?}, {:?} is better, each {:?})",
+            self.id, self.title, self.kind, self.better, self.period
+        )
+    }
+}
+
+/// Reads the configuration; an error is one of usage.
+pub(crate) fn load(args: &ConfigArgs) -> Result<Config> {
+    let mut overrides = Vec::new();
+    for text in &args.overrides {
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            usage(format!("--set {text}: write KEY=VALUE, such as http.listen=127.0.0.1:8081"))
+        })?;
+        overrides.push((key.to_owned(), value.to_owned()));
+    }
+    let config: Config =
+        runtime::config::load(DEFAULTS, args.config.as_deref(), &overrides).map_err(usage)?;
+    config.alert.check().map_err(usage)?;
+    Ok(config)
+}
+
+/// A file's bytes; an error is one of usage and names the file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| usage(format!("{} cannot be read: {error}", path.display())))
+}
+
+/// The organisations of a file, England as shipped without one; and the bytes that they were read from.
+pub(crate) fn organisations(path: &Path) -> Result<(Arc<Organisations>, Vec<u8>)> {
+    let empty = path.as_os_str().is_empty();
+    let bytes = if empty { ENGLAND.to_vec() } else { read(path)? };
+    let name = if empty { "organisations.csv as shipped".to_owned() } else { path.display().to_string() };
+    let organisations =
+        contract::organisations::read_csv(&bytes).map_err(|error| usage(format!("{name}: {error}")))?;
+    Ok((Arc::new(organisations), bytes))
+}
+
+impl Config {
+    /// The standards' rows, and what events may name.
+    pub(crate) fn standards(&self) -> Result<(Vec<StandardRow>, Standards)> {
+        let text = if self.standards.as_os_str().is_empty() {
+            STANDARDS.to_owned()
+        } else {
+            String::from_utf8(read(&self.standards)?).map_err(|_| usage("standards: not UTF-8"))?
+        };
+        let file: StandardsFile = toml_from(&text, "standards")?;
+        let standards = Standards {
+            standards: file.standard.iter().map(|row| row.id.clone()).collect(),
+            scales: file.scales,
+        };
+        Ok((file.standard, standards))
+    }
+
+    /// The windows.
+    pub(crate) fn windows(&self) -> Result<Vec<Window>> {
+        windows(&self.measures.windows, "measures.windows")
+    }
+
+    /// How the engine is set up, and a hash of everything that figures depend on.
+    pub(crate) fn engine(&self) -> Result<(Settings, u64)> {
+        let (orgs, bytes) = organisations(&self.organisations)?;
+        let windows = self.windows()?;
+        let mut exclude_disposals = Vec::new();
+        for name in &self.measures.exclude_disposals {
+            let all: Vec<&str> = Disposal::ALL.iter().map(|one| one.as_str()).collect();
+            exclude_disposals.push(Disposal::parse(name).ok_or_else(|| {
+                usage(format!("measures.exclude_disposals: \"{name}\" is none of {}", all.join(", ")))
+            })?);
+        }
+        let horizon_minutes = u32::try_from(self.ledger.horizon.as_ms() / 60_000).unwrap_or(u32::MAX);
+        if !(60..=60 * 24 * 60).contains(&horizon_minutes) {
+            return Err(usage("ledger.horizon: must be from \"1h\" to \"60d\""));
+        }
+        let mut hashed = bytes;
+        for text in self.measures.windows.iter().chain(&self.measures.exclude_disposals) {
+            hashed.push(0);
+            hashed.extend_from_slice(text.as_bytes());
+        }
+        hashed.extend_from_slice(&horizon_minutes.to_le_bytes());
+        hashed.extend_from_slice(contract::VERSION.as_bytes());
+        let standards = self.standards()?.1;
+        for text in standards.standards.iter().chain(&standards.scales) {
+            hashed.push(1);
+            hashed.extend_from_slice(text.as_bytes());
+        }
+        let settings = Settings {
+            orgs,
+            standards,
+            windows,
+            exclude_disposals,
+            horizon_minutes,
+            patience: Patience {
+                source_ms: self.freshness.source.as_ms(),
+                site_ms: self.freshness.site.as_ms(),
+            },
+        };
+        Ok((settings, xxhash_rust::xxh3::xxh3_64(&hashed)))
+    }
+
+    /// The rules; `shipped` are those that stand for an empty `alert.rules`.
+    pub(crate) fn rules(&self, organisations: &Organisations, shipped: Option<&str>) -> Result<RuleSet> {
+        let windows = self.windows()?;
+        let surroundings = Surroundings { organisations, windows: &windows };
+        let (name, text) = if self.alert.rules.as_os_str().is_empty() {
+            ("the shipped rules".to_owned(), shipped.unwrap_or(ALERTS).to_owned())
+        } else {
+            let text =
+                String::from_utf8(read(&self.alert.rules)?).map_err(|_| usage("alert.rules: not UTF-8"))?;
+            (self.alert.rules.display().to_string(), text)
+        };
+        load_rules(&text, surroundings).map_err(|error| usage(format!("{name}: {error}")))
+    }
+
+    /// A file of the data folder.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.data.join(name)
+    }
+}
+
+/// Windows by their names; an error names the key.
+pub(crate) fn windows(names: &[String], key: &str) -> Result<Vec<Window>> {
+    let mut windows = Vec::new();
+    for name in names {
+        let window = Window::parse(name).ok_or_else(|| {
+            usage(format!("{key}: \"{name}\" is no window: write today, 90m, 4h or 7d, at most 31d"))
+        })?;
+        if !windows.contains(&window) {
+            windows.push(window);
+        }
+    }
+    if windows.is_empty() || windows.len() > 40 {
+        return Err(usage(format!("{key}: from 1 to 40 windows")));
+    }
+    Ok(windows)
+}
+
+fn toml_from<T: serde::de::DeserializeOwned>(text: &str, name: &str) -> Result<T> {
+    toml::from_str(text)
+        .map_err(|error| usage(format!("{name}: {}", error.to_string().trim())))
+        .context("standards")
+}

@@ -1,0 +1,148 @@
+//! What every service of a process shares: log, clock, shutdown, health, metrics, the web server, the threads.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow};
+use axum::Router;
+use prometheus::Registry;
+use runtime::clock::{Clock, SystemClock};
+use runtime::health::{Condition, Health};
+use runtime::log::kafka::KafkaLog;
+use runtime::log::{Log, LogError};
+use runtime::shutdown::Shutdown;
+
+use crate::config::Config;
+use crate::{topics, usage};
+
+/// The plant of one process.
+pub(crate) struct Plant {
+    pub(crate) config: Config,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) health: Health,
+    pub(crate) registry: Registry,
+    pub(crate) runtime: tokio::runtime::Runtime,
+    threads: Vec<(&'static str, JoinHandle<()>)>,
+}
+
+impl Plant {
+    /// Takes the log as it is given.
+    pub(crate) fn new(
+        config: Config,
+        make_log: impl FnOnce(&Plantlet<'_>) -> Result<Arc<dyn Log>>,
+    ) -> Result<Plant> {
+        runtime::telemetry::init(&config.log).map_err(usage)?;
+        let clock = SystemClock::shared();
+        let shutdown = Shutdown::new();
+        shutdown.on_signals(config.shutdown.timeout.get()).context("signals cannot be heard")?;
+        let health = Health::new(clock.clone());
+        let registry = Registry::new();
+        let log =
+            make_log(&Plantlet { config: &config, clock: &clock, health: &health, registry: &registry })?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        Ok(Plant { config, log, clock, shutdown, health, registry, runtime, threads: Vec::new() })
+    }
+
+    /// A plant on Kafka, its topics set up; waits for the brokers as long as it takes.
+    pub(crate) fn on_kafka(config: Config) -> Result<Plant> {
+        let plant = Plant::new(config, |plantlet| {
+            let config = plantlet.config.kafka.client();
+            let log = KafkaLog::connect(&config, plantlet.clock.clone()).map_err(usage)?;
+            let health = log.health();
+            health.register(plantlet.registry)?;
+            health.tell(plantlet.health.condition("kafka"), plantlet.health.clone());
+            Ok(Arc::new(log))
+        })?;
+        Ok(plant)
+    }
+
+    /// Creates and checks the topics; waits while the log is away. `false`: the shutdown began meanwhile.
+    pub(crate) fn set_up_topics(&self) -> Result<bool> {
+        let condition = self.health.condition("topics");
+        let horizon_days = (self.config.ledger.horizon.as_ms() / 86_400_000).max(1) as u64;
+        let topics = topics::all(self.config.kafka.partitions, horizon_days);
+        let mut said = false;
+        loop {
+            match self.log.set_up(&topics, self.config.kafka.client().create_topics) {
+                Ok(()) => {
+                    condition.holds();
+                    return Ok(true);
+                }
+                Err(error @ (LogError::Misconfigured(_) | LogError::NoTopic(_))) => return Err(usage(error)),
+                Err(error) => {
+                    condition.waits(error.to_string());
+                    if !std::mem::replace(&mut said, true) {
+                        tracing::warn!(%error, "waiting for the log");
+                    }
+                }
+            }
+            if self.shutdown.wait_timeout(std::time::Duration::from_secs(1)) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// A condition of readiness.
+    pub(crate) fn condition(&self, name: &'static str) -> Condition {
+        self.health.condition(name)
+    }
+
+    /// Runs a part of the process on a thread of its own; if it fails, the process ends.
+    pub(crate) fn spawn<E: std::error::Error + Send + Sync + 'static>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce() -> Result<(), E> + Send + 'static,
+    ) -> Result<()> {
+        let shutdown = self.shutdown.clone();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+            match outcome {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) if shutdown.is_begun() => tracing::warn!(%error, name, "ended while stopping"),
+                Ok(Err(error)) => {
+                    shutdown.fail(format!("{name}: {}", crate::causes(&anyhow::Error::new(error))))
+                }
+                Err(_) => shutdown.fail(format!("{name}: crashed")),
+            }
+        })?;
+        self.threads.push((name, thread));
+        Ok(())
+    }
+
+    /// Binds the web server, runs it beside the threads until the shutdown begins and everything has drained.
+    pub(crate) fn serve(mut self, router: Router, started: impl FnOnce(std::net::SocketAddr)) -> Result<()> {
+        let address = self.config.http.listen;
+        let routes = runtime::http::routes(self.health.clone(), self.registry.clone()).merge(router);
+        let served = self.runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind(address)
+                .await
+                .with_context(|| format!("http.listen: {address} cannot be bound"))?;
+            started(listener.local_addr()?);
+            let drain = std::time::Duration::from_secs(2);
+            runtime::http::serve(listener, routes, self.shutdown.clone(), drain)
+                .await
+                .context("the web server failed")
+        });
+        self.shutdown.begin();
+        for (name, thread) in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!(name, "a thread crashed");
+            }
+        }
+        served?;
+        match self.shutdown.failure() {
+            Some(why) => Err(anyhow!(why)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What there is before the log.
+pub(crate) struct Plantlet<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) clock: &'a Arc<dyn Clock>,
+    pub(crate) health: &'a Health,
+    pub(crate) registry: &'a Registry,
+}

@@ -1,0 +1,233 @@
+//! Starting each service, alone over Kafka or beside the others in `sitrep up`.
+
+use std::sync::Arc;
+
+use aggregator::backfill::{self, Backfill};
+use aggregator::config::AggregateConfig;
+use aggregator::pipeline;
+use anyhow::{Context, Result};
+use axum::Router;
+use contract::topics::{ALERTS, EVENTS, MEASURES};
+use domain::admission::Standards;
+use domain::organisations::Organisations;
+use domain::replay::Replay;
+
+use crate::cli::{AggregateArgs, ConfigArgs};
+use crate::plant::Plant;
+use crate::progress::{Progress, thousands};
+use crate::replay::{instant, scope, step_minutes};
+use crate::{config, usage};
+
+/// A service that runs by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Intake,
+    Record,
+    Alert,
+}
+
+/// Runs one service over Kafka.
+pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
+    let config = config::load(args)?;
+    let (organisations, _) = config::organisations(&config.organisations)?;
+    let standards = config.standards()?.1;
+    let rules = match service {
+        Service::Alert => Some(config.rules(&organisations, None)?),
+        Service::Intake | Service::Record => None,
+    };
+    let mut plant = Plant::on_kafka(config)?;
+    if !plant.set_up_topics()? {
+        return Ok(());
+    }
+    let router = match (service, rules) {
+        (Service::Intake, _) => intake(&plant, organisations, standards)?,
+        (Service::Record, _) => record(&mut plant)?,
+        (Service::Alert, Some(rules)) => alert(&mut plant, rules, organisations)?,
+        (Service::Alert, None) => Router::new(),
+    };
+    plant.serve(router, |address| tracing::info!(%address, "listening"))
+}
+
+/// Runs the aggregator over Kafka, for ever or once.
+pub(crate) fn aggregate(args: &AggregateArgs) -> Result<()> {
+    let config = config::load(&args.config)?;
+    if args.backfill {
+        return backfill(args, config);
+    }
+    let mut plant = Plant::on_kafka(config)?;
+    if !plant.set_up_topics()? {
+        return Ok(());
+    }
+    spawn_aggregator(&mut plant)?;
+    plant.serve(Router::new(), |address| tracing::info!(%address, "listening"))
+}
+
+/// Starts the aggregator on its thread.
+pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
+    let (settings, config_hash) = plant.config.engine()?;
+    let config = AggregateConfig {
+        checkpoint: plant.config.file("aggregator.checkpoint"),
+        checkpoint_every: plant.config.checkpoint.every.get(),
+        restate_delay: plant.config.restate.delay.get(),
+        restate_budget: plant.config.restate.budget.max(1),
+        pseudonyms_required: plant.config.pseudonyms.required,
+    };
+    let parts = pipeline::Parts {
+        log: plant.log.clone(),
+        clock: plant.clock.clone(),
+        shutdown: plant.shutdown.clone(),
+        ready: plant.condition("aggregator"),
+        metrics: Arc::new(aggregator::metrics::Metrics::new(&plant.registry)?),
+        config_hash,
+    };
+    plant.spawn("aggregator", move || pipeline::run(settings, config, parts))
+}
+
+/// The intake's routes.
+pub(crate) fn intake(
+    plant: &Plant,
+    organisations: Arc<Organisations>,
+    standards: Standards,
+) -> Result<Router> {
+    let _ = (plant, organisations, standards);
+    Ok(Router::new())
+}
+
+/// Starts the recorder on its thread.
+fn record(plant: &mut Plant) -> Result<Router> {
+    let influx = &plant.config.influx;
+    let token = influx.token.0.as_ref().map_or("", |token| token.expose());
+    let settings = recorder::influx::Settings::new(&influx.url, &influx.org, &influx.bucket, token);
+    let sink = recorder::influx::Influx::new(&settings).map_err(usage)?;
+    let checkpoint = runtime::checkpoint::Checkpoint::open(&plant.config.file("recorder.checkpoint"))?;
+    let recorder = recorder::service::Recorder {
+        log: plant.log.clone(),
+        topic: influx.topic.clone(),
+        sink,
+        checkpoint,
+        limits: recorder::batch::Limits::default(),
+        drain: plant.config.shutdown.timeout.get() / 2,
+        metrics: recorder::metrics::Metrics::new(&plant.registry)?,
+        health: plant.health.clone(),
+        clock: plant.clock.clone(),
+        shutdown: plant.shutdown.clone(),
+    };
+    let (handle, shutdown) = (plant.runtime.handle().clone(), plant.shutdown.clone());
+    let bucket = plant.condition("bucket");
+    plant.spawn("record", move || {
+        handle.block_on(async move {
+            ensure_bucket(&settings, &bucket, &shutdown).await;
+            if shutdown.is_begun() { Ok(()) } else { recorder::service::run(recorder).await }
+        })
+    })?;
+    Ok(Router::new())
+}
+
+/// Waits until the store answers and has the bucket.
+async fn ensure_bucket(
+    settings: &recorder::influx::Settings,
+    condition: &runtime::health::Condition,
+    shutdown: &runtime::shutdown::Shutdown,
+) {
+    let mut said = String::new();
+    loop {
+        match recorder::setup::ensure_bucket(settings).await {
+            Ok(found) => {
+                tracing::info!(?found, "the store's bucket");
+                return condition.holds();
+            }
+            Err(error) => {
+                let text = error.to_string();
+                condition.waits(text.clone());
+                if text != said {
+                    tracing::warn!(error = text, "waiting for the store");
+                    said = text;
+                }
+            }
+        }
+        tokio::select! {
+            () = shutdown.begun() => return,
+            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+        }
+    }
+}
+
+/// Starts the alerter on its thread.
+pub(crate) fn alert(
+    plant: &mut Plant,
+    rules: alerter::rules::RuleSet,
+    organisations: Arc<Organisations>,
+) -> Result<Router> {
+    let setup = alerter::run::Setup {
+        log: plant.log.clone(),
+        measures_topic: MEASURES.to_owned(),
+        alerts_topic: ALERTS.to_owned(),
+        checkpoint: plant.config.file("alerter.checkpoint"),
+        config: plant.config.alert.clone(),
+        rules: Arc::new(rules),
+        organisations,
+        clock: plant.clock.clone(),
+        shutdown: plant.shutdown.clone(),
+        condition: plant.condition("alerter"),
+        metrics: alerter::metrics::AlertMetrics::new(&plant.registry)?,
+        runtime: plant.runtime.handle().clone(),
+    };
+    plant.spawn("alert", move || alerter::run::run(setup))?;
+    Ok(Router::new())
+}
+
+/// `sitrep aggregate --backfill`
+fn backfill(args: &AggregateArgs, config: config::Config) -> Result<()> {
+    let (settings, _) = config.engine()?;
+    let required = |value: &Option<String>, name| {
+        value
+            .as_deref()
+            .ok_or_else(|| usage(format!("--backfill needs {name}")))
+            .and_then(|text| instant(text, name))
+    };
+    let backfill = Backfill {
+        from: required(&args.from, "--from")?,
+        until: required(&args.until, "--until")?,
+        step: step_minutes(&args.points.step)?,
+        scope: scope(&settings.orgs, &args.points, &settings.windows)?,
+        topic: args.to.clone(),
+        pseudonyms_required: config.pseudonyms.required,
+    };
+    let plant = Plant::on_kafka(config)?;
+    if !plant.set_up_topics()? {
+        return Ok(());
+    }
+    if !args.partial {
+        reaches_back(&plant, &backfill)?;
+    }
+    let mut replay = Replay::new(settings);
+    let mut progress = Progress::new(&*plant.clock, "backfill");
+    let report = backfill::run(&*plant.log, &mut replay, &backfill, &mut |report| {
+        progress.at(|| {
+            let (read, written) = (thousands(report.read), thousands(report.org_minutes));
+            format!("{read} events read, {written} org-minutes published")
+        });
+    })
+    .context("backfill")?;
+    progress.done(&format!(
+        "{} events read ({} refused), {} points in {} org-minutes published to {}",
+        thousands(report.read),
+        thousands(report.refused),
+        thousands(report.points),
+        thousands(report.org_minutes),
+        backfill.topic
+    ));
+    Ok(())
+}
+
+/// The log must hold what the first point depends on.
+fn reaches_back(plant: &Plant, backfill: &Backfill) -> Result<()> {
+    let needed = i64::from(backfill.from.0) * 1000 - 35 * 86_400_000;
+    let (starts, first) = (plant.log.starts(EVENTS)?, plant.log.offsets_at(EVENTS, needed)?);
+    let gone = starts.iter().zip(&first).any(|(start, first)| *start > 0 && start >= first);
+    if gone {
+        let why = "the events topic no longer reaches back 35 days before --from; --partial goes on with what there is";
+        return Err(usage(why));
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! `sitrep up`: every service in one process, on the embedded log and store.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use runtime::log::embedded::EmbeddedLog;
+
+use crate::cli::UpArgs;
+use crate::plant::Plant;
+use crate::progress::say;
+use crate::{board, config, demo, services, usage};
+
+/// Runs everything.
+pub(crate) fn run(args: &UpArgs) -> Result<()> {
+    let config = config::load(&args.config)?;
+    if !config.http.listen.ip().is_loopback() && config.http.token.0.is_none() {
+        return Err(usage("http.listen: without http.token only a loopback address is allowed"));
+    }
+    let (settings, _) = config.engine()?;
+    let rules = config.rules(&settings.orgs, args.demo.then_some(config::DEMO_ALERTS))?;
+    let folder = config.file("log");
+    let mut plant =
+        Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
+    if !plant.set_up_topics()? {
+        return Ok(());
+    }
+    let mut router = board::live(&mut plant, settings.orgs.clone())?;
+    router = router.merge(services::intake(&plant, settings.orgs.clone(), settings.standards.clone())?);
+    services::alert(&mut plant, rules, settings.orgs.clone())?;
+    if args.demo {
+        demo::spawn(&mut plant, &settings.orgs, args.seed)?;
+    } else {
+        services::spawn_aggregator(&mut plant)?;
+    }
+    let data = plant.config.data.display().to_string();
+    plant.serve(router, |address| {
+        say(&format!("the board is at http://{address}/ (data in {data}, Ctrl-C stops)"))
+    })
+}
