@@ -164,10 +164,9 @@ impl Pipeline {
             if self.parts.shutdown.is_begun() {
                 return Ok(false);
             }
-            self.parts.ready.waits(format!("reading the log: {left} of {total} events to go"));
             if self.parts.clock.monotonic() - told > Duration::from_secs(2) {
                 told = self.parts.clock.monotonic();
-                tracing::info!(left, total, "reading the log to its end");
+                self.parts.ready.waits(format!("reading the log: {left} of {total} events to go"));
             }
             self.poll()?;
             self.send_refusals()?;

@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "a program for people, who read what it prints")]
 
 use std::error::Error;
+use std::f64::consts::TAU;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -195,7 +196,7 @@ impl England {
             Some(2) => (15.0 + 60.0 * part(0), 0.93, 110.0),
             _ => (40.0 + 140.0 * part(0), 0.94 + 0.055 * part(8), 120.0),
         };
-        Kind { phase: part(16) * 6.28, daily, within, stay_minutes }
+        Kind { phase: part(16) * TAU, daily, within, stay_minutes }
     }
 
     fn minute(&self, minute: Minute) -> Vec<OrgMinute> {
@@ -254,111 +255,29 @@ impl England {
 
     fn site(&self, id: OrgId, minute: Minute, own: TypeTag) -> Vec<(SeriesKey, Values)> {
         let kind = self.kind(id);
+        let wave = |period: f64, shift: f64| (f64::from(minute.0) * TAU / period + kind.phase * shift).sin();
         let hour = f64::from(minute.0 % 1_440) / 60.0;
-        let wave =
-            |period: f64, shift: f64| (f64::from(minute.0) * 6.283 / period + kind.phase * shift).sin();
-        let busy = 1.0
-            + 0.55 * ((hour - 15.0) * 6.283 / 24.0).cos()
-            + 0.08 * wave(173.0, 3.0)
-            + 0.05 * wave(37.0, 7.0);
-        let share = (kind.within + 0.06 * wave(410.0, 5.0) + 0.03 * wave(83.0, 2.0) - 0.05 * (busy - 1.0))
-            .clamp(0.05, 1.0);
-        let mut all: Vec<(SeriesKey, Values)> = Vec::new();
-        let mut both = |measure: Measure, window: Option<Window>, values: Values| {
+        let day = ((hour - 15.0) * TAU / 24.0).cos();
+        let busy = 1.0 + 0.55 * day + 0.08 * wave(173.0, 3.0) + 0.05 * wave(37.0, 7.0);
+        let share = kind.within + 0.06 * wave(410.0, 5.0) + 0.03 * wave(83.0, 2.0) - 0.05 * (busy - 1.0);
+        let now = Now {
+            major: own == TypeTag::One,
+            hour,
+            busy,
+            share: share.clamp(0.05, 1.0),
+            wave: wave(59.0, 4.0),
+        };
+        let mut series = Vec::new();
+        let mut put = |measure: Measure, window: Option<Window>, list: &[f64]| {
+            let values = std::array::from_fn(|at| list.get(at).map_or(0, |value| value.max(0.0) as i64));
             let by_type = measure.definition().by_type;
-            for tag in if by_type { vec![Some(own), Some(TypeTag::All)] } else { vec![None] } {
-                all.push((SeriesKey { measure, department_type: tag, window }, values));
+            for department_type in if by_type { vec![Some(own), Some(TypeTag::All)] } else { vec![None] } {
+                series.push((SeriesKey { measure, department_type, window }, values));
             }
         };
-        let values =
-            |list: &[f64]| std::array::from_fn(|at| list.get(at).map_or(0, |value| value.max(0.0) as i64));
-        let major = own == TypeTag::One;
-        for window in DEFAULT_WINDOWS {
-            let minutes = match window {
-                Window::Today => hour * 60.0,
-                Window::Rolling(minutes) => f64::from(minutes),
-            };
-            let (near, day) = (minutes / 1_440.0, if minutes > 700.0 { 1.0 } else { busy });
-            let departed = (kind.daily * near * day).floor();
-            both(
-                Measure::AeFourHour,
-                Some(window),
-                values(&[
-                    departed,
-                    (departed * share).floor(),
-                    departed * if major { 0.08 } else { 0.0 },
-                    0.0,
-                ]),
-            );
-            both(
-                Measure::AeArrivals,
-                Some(window),
-                values(&[
-                    kind.daily * near * day * 1.02,
-                    if major { departed * 0.24 } else { 0.0 },
-                    departed * 0.02,
-                ]),
-            );
-            if major {
-                let handed = (departed * 0.22).floor();
-                let mean = 1_500.0 * (1.3 - share);
-                both(
-                    Measure::AmbHandover,
-                    Some(window),
-                    values(&[
-                        handed,
-                        handed * 0.8,
-                        handed * (0.9 - share),
-                        handed * (0.75 - share),
-                        handed * (0.6 - share),
-                        handed * mean,
-                        mean * 2.0,
-                        handed * mean * 0.4,
-                        handed * mean * 0.2,
-                    ]),
-                );
-            }
-        }
-        let present = kind.daily * busy * kind.stay_minutes / 1_440.0;
-        let over = present * (1.0 - share) * if major { 0.9 } else { 0.3 };
-        let longest = if major {
-            420.0 + 1_300.0 * (1.0 - share) + 60.0 * wave(311.0, 1.0)
-        } else {
-            150.0 + 60.0 * wave(97.0, 1.0)
-        };
-        both(
-            Measure::AeDepartment,
-            None,
-            values(&[
-                present,
-                present * if major { 0.24 } else { 0.0 },
-                over * 0.08,
-                present * 0.97,
-                over,
-                over * if major { 0.22 } else { 0.0 },
-                present * 0.05 * (1.4 - share),
-                present * 0.11 * (1.4 - share),
-                longest,
-                f64::from(id.0 % 29 == 3) * 2.0,
-            ]),
-        );
-        if major {
-            let waiting = (9.0 * (0.75 - share) + 2.0 * wave(59.0, 4.0)).max(0.0);
-            both(
-                Measure::AmbQueue,
-                None,
-                values(&[
-                    waiting,
-                    waiting * 0.7,
-                    waiting * 0.4,
-                    waiting * 0.2,
-                    waiting * 0.1,
-                    if waiting >= 1.0 { 600.0 + waiting * 500.0 } else { 0.0 },
-                    0.0,
-                ]),
-            );
-        }
-        all
+        DEFAULT_WINDOWS.into_iter().for_each(|window| past(&kind, &now, window, &mut put));
+        present(&kind, &now, f64::from(u8::from(id.0 % 29 == 3)), &mut put);
+        series
     }
 
     fn alerts(&self, now: Minute) -> Vec<AlertRecord> {
@@ -394,5 +313,54 @@ impl England {
             })
         };
         worst.take(5).enumerate().map(alert).collect()
+    }
+}
+
+/// How it stands in a department at a minute.
+struct Now {
+    major: bool,
+    hour: f64,
+    busy: f64,
+    share: f64,
+    wave: f64,
+}
+
+type Put<'a> = &'a mut dyn FnMut(Measure, Option<Window>, &[f64]);
+
+fn past(kind: &Kind, now: &Now, window: Window, put: Put<'_>) {
+    let minutes = match window {
+        Window::Today => now.hour * 60.0,
+        Window::Rolling(minutes) => f64::from(minutes),
+    };
+    let arrived = kind.daily * minutes / 1_440.0 * if minutes > 700.0 { 1.0 } else { now.busy };
+    let departed = arrived.floor();
+    let major = if now.major { 1.0 } else { 0.0 };
+    let within = (departed * now.share).floor();
+    put(Measure::AeFourHour, Some(window), &[departed, within, departed * 0.08 * major, 0.0]);
+    put(Measure::AeArrivals, Some(window), &[arrived * 1.02, departed * 0.24 * major, departed * 0.02]);
+    if now.major {
+        let (handed, mean) = ((departed * 0.22).floor(), 1_500.0 * (1.3 - now.share));
+        let over = |from: f64| handed * (from - now.share);
+        let seconds = [handed * mean, mean * 2.0, handed * mean * 0.4, handed * mean * 0.2];
+        let counts = [handed, handed * 0.8, over(0.9), over(0.75), over(0.6)];
+        put(Measure::AmbHandover, Some(window), &[&counts[..], &seconds[..]].concat());
+    }
+}
+
+fn present(kind: &Kind, now: &Now, unclosed: f64, put: Put<'_>) {
+    let present = kind.daily * now.busy * kind.stay_minutes / 1_440.0;
+    let missed = 1.0 - now.share;
+    let major = if now.major { 1.0 } else { 0.0 };
+    let over = present * missed * if now.major { 0.9 } else { 0.3 };
+    let longest = 150.0 + major * (270.0 + 1_300.0 * missed) + 60.0 * now.wave;
+    let due = present * 0.05 * (0.4 + missed);
+    let admission = [present * 0.24 * major, over * 0.08 * major];
+    let clock = [present * 0.97, over, over * 0.22 * major, due, due * 2.2, longest, unclosed * 2.0];
+    put(Measure::AeDepartment, None, &[&[present], &admission[..], &clock[..]].concat());
+    if now.major {
+        let waiting = (9.0 * (0.75 - now.share) + 2.0 * now.wave).max(0.0);
+        let longest = if waiting >= 1.0 { 600.0 + waiting * 500.0 } else { 0.0 };
+        let queue = [1.0, 0.7, 0.4, 0.2, 0.1].map(|part| part * waiting);
+        put(Measure::AmbQueue, None, &[&queue[..], &[longest, 0.0]].concat());
     }
 }

@@ -32,42 +32,68 @@ const SPARK_MINUTES: u32 = 240;
 const DELTAS_HELD: usize = 64;
 
 const FOUR_HOURS: Window = Window::Rolling(240);
-const ONE_HOUR: Window = Window::Rolling(60);
 
-/// The figures of an organisation on the page: the name in messages, and where the value comes from. The names are the
-/// contract with `static/board.js`.
-const COLUMNS: &[(&str, Measure, Option<TypeTag>, Option<Window>, &str)] = &[
-    ("t1_departed_4h", Measure::AeFourHour, Some(TypeTag::One), Some(FOUR_HOURS), "departed"),
-    ("t1_within_4h", Measure::AeFourHour, Some(TypeTag::One), Some(FOUR_HOURS), "within"),
-    ("t1_departed_today", Measure::AeFourHour, Some(TypeTag::One), Some(Window::Today), "departed"),
-    ("t1_within_today", Measure::AeFourHour, Some(TypeTag::One), Some(Window::Today), "within"),
-    ("all_departed_4h", Measure::AeFourHour, Some(TypeTag::All), Some(FOUR_HOURS), "departed"),
-    ("all_within_4h", Measure::AeFourHour, Some(TypeTag::All), Some(FOUR_HOURS), "within"),
-    ("all_departed_today", Measure::AeFourHour, Some(TypeTag::All), Some(Window::Today), "departed"),
-    ("all_within_today", Measure::AeFourHour, Some(TypeTag::All), Some(Window::Today), "within"),
-    ("all_over_12h_today", Measure::AeFourHour, Some(TypeTag::All), Some(Window::Today), "over_12h"),
-    ("all_implausible_today", Measure::AeFourHour, Some(TypeTag::All), Some(Window::Today), "implausible"),
-    ("arrived_1h", Measure::AeArrivals, Some(TypeTag::All), Some(ONE_HOUR), "arrived"),
-    ("by_ambulance_1h", Measure::AeArrivals, Some(TypeTag::All), Some(ONE_HOUR), "by_ambulance"),
-    ("arrived_today", Measure::AeArrivals, Some(TypeTag::All), Some(Window::Today), "arrived"),
-    ("t1_present", Measure::AeDepartment, Some(TypeTag::One), None, "present"),
-    ("t1_over_4h", Measure::AeDepartment, Some(TypeTag::One), None, "over_4h"),
-    ("present", Measure::AeDepartment, Some(TypeTag::All), None, "present"),
-    ("awaiting_admission", Measure::AeDepartment, Some(TypeTag::All), None, "awaiting_admission"),
-    ("awaiting_over_12h", Measure::AeDepartment, Some(TypeTag::All), None, "awaiting_over_12h"),
-    ("over_4h", Measure::AeDepartment, Some(TypeTag::All), None, "over_4h"),
-    ("over_12h", Measure::AeDepartment, Some(TypeTag::All), None, "over_12h"),
-    ("due_30m", Measure::AeDepartment, Some(TypeTag::All), None, "due_30m"),
-    ("due_60m", Measure::AeDepartment, Some(TypeTag::All), None, "due_60m"),
-    ("longest_minutes", Measure::AeDepartment, Some(TypeTag::All), None, "longest_minutes"),
-    ("unclosed", Measure::AeDepartment, Some(TypeTag::All), None, "unclosed"),
-    ("handovers_1h", Measure::AmbHandover, None, Some(ONE_HOUR), "completed"),
-    ("handover_total_s_1h", Measure::AmbHandover, None, Some(ONE_HOUR), "total_s"),
-    ("handovers_over_30m_1h", Measure::AmbHandover, None, Some(ONE_HOUR), "over_30m"),
-    ("handovers_over_60m_1h", Measure::AmbHandover, None, Some(ONE_HOUR), "over_60m"),
-    ("queue", Measure::AmbQueue, None, None, "waiting"),
-    ("queue_over_30m", Measure::AmbQueue, None, None, "over_30m"),
-    ("queue_longest_s", Measure::AmbQueue, None, None, "longest_s"),
+/// A figure of an organisation on the page.
+#[derive(Debug)]
+struct Column {
+    /// Its name in messages: the contract with `static/*.js`.
+    name: &'static str,
+    measure: Measure,
+    department_type: Option<TypeTag>,
+    window: Option<Window>,
+    field: &'static str,
+}
+
+const fn column(
+    name: &'static str,
+    measure: Measure,
+    department_type: Option<TypeTag>,
+    window: Option<Window>,
+    field: &'static str,
+) -> Column {
+    Column { name, measure, department_type, window, field }
+}
+
+const ONE: Option<TypeTag> = Some(TypeTag::One);
+const ALL: Option<TypeTag> = Some(TypeTag::All);
+const LAST_4H: Option<Window> = Some(FOUR_HOURS);
+const LAST_1H: Option<Window> = Some(Window::Rolling(60));
+const TODAY: Option<Window> = Some(Window::Today);
+
+/// The figures of an organisation in messages, after its minute, whether it is stale, and the age of its facts.
+#[rustfmt::skip]
+const COLUMNS: &[Column] = &[
+    column("t1_departed_4h", Measure::AeFourHour, ONE, LAST_4H, "departed"),
+    column("t1_within_4h", Measure::AeFourHour, ONE, LAST_4H, "within"),
+    column("t1_departed_today", Measure::AeFourHour, ONE, TODAY, "departed"),
+    column("t1_within_today", Measure::AeFourHour, ONE, TODAY, "within"),
+    column("all_departed_4h", Measure::AeFourHour, ALL, LAST_4H, "departed"),
+    column("all_within_4h", Measure::AeFourHour, ALL, LAST_4H, "within"),
+    column("all_departed_today", Measure::AeFourHour, ALL, TODAY, "departed"),
+    column("all_within_today", Measure::AeFourHour, ALL, TODAY, "within"),
+    column("all_over_12h_today", Measure::AeFourHour, ALL, TODAY, "over_12h"),
+    column("all_implausible_today", Measure::AeFourHour, ALL, TODAY, "implausible"),
+    column("arrived_1h", Measure::AeArrivals, ALL, LAST_1H, "arrived"),
+    column("by_ambulance_1h", Measure::AeArrivals, ALL, LAST_1H, "by_ambulance"),
+    column("arrived_today", Measure::AeArrivals, ALL, TODAY, "arrived"),
+    column("t1_present", Measure::AeDepartment, ONE, None, "present"),
+    column("t1_over_4h", Measure::AeDepartment, ONE, None, "over_4h"),
+    column("present", Measure::AeDepartment, ALL, None, "present"),
+    column("awaiting_admission", Measure::AeDepartment, ALL, None, "awaiting_admission"),
+    column("awaiting_over_12h", Measure::AeDepartment, ALL, None, "awaiting_over_12h"),
+    column("over_4h", Measure::AeDepartment, ALL, None, "over_4h"),
+    column("over_12h", Measure::AeDepartment, ALL, None, "over_12h"),
+    column("due_30m", Measure::AeDepartment, ALL, None, "due_30m"),
+    column("due_60m", Measure::AeDepartment, ALL, None, "due_60m"),
+    column("longest_minutes", Measure::AeDepartment, ALL, None, "longest_minutes"),
+    column("unclosed", Measure::AeDepartment, ALL, None, "unclosed"),
+    column("handovers_1h", Measure::AmbHandover, None, LAST_1H, "completed"),
+    column("handover_total_s_1h", Measure::AmbHandover, None, LAST_1H, "total_s"),
+    column("handovers_over_30m_1h", Measure::AmbHandover, None, LAST_1H, "over_30m"),
+    column("handovers_over_60m_1h", Measure::AmbHandover, None, LAST_1H, "over_60m"),
+    column("queue", Measure::AmbQueue, None, None, "waiting"),
+    column("queue_over_30m", Measure::AmbQueue, None, None, "over_30m"),
+    column("queue_longest_s", Measure::AmbQueue, None, None, "longest_s"),
 ];
 
 /// What the figures on the board are: those of now, or those of a minute of a filled store.
@@ -181,8 +207,9 @@ struct Spark {
 impl Live {
     /// An empty picture.
     pub fn new(organisations: Arc<Organisations>, mode: Mode, target: Option<Target>) -> Live {
-        let columns = COLUMNS.iter().map(|(_, measure, department_type, window, field)| {
-            let key = SeriesKey { measure: *measure, department_type: *department_type, window: *window };
+        let columns = COLUMNS.iter().map(|column| {
+            let Column { measure, department_type, window, field, .. } = *column;
+            let key = SeriesKey { measure, department_type, window };
             (key, measure.field(field).expect("the table names fields of spec 2.4"))
         });
         let state = State {
@@ -240,7 +267,7 @@ impl Live {
     pub fn observe(&self, writing: &OrgMinute, row: &Row) {
         let Some(id) = self.organisations.find(&writing.org) else { return };
         self.observe_row(id, writing.minute, row);
-        if writing.minute.0 % SPARK_STEP == 0 && self.has_spark(id) {
+        if writing.minute.0.is_multiple_of(SPARK_STEP) && self.has_spark(id) {
             self.observe_spark(id, writing.minute, row);
         }
     }

@@ -112,7 +112,8 @@ impl Shape {
             let window = match take(&mut rest)? {
                 0 => None,
                 number => {
-                    Some(u32::try_from(number - 1).map_err(|_| RowError::Cut)?).map(Window::from_number)
+                    let number = u32::try_from(number - 1).map_err(|_| RowError::Cut)?;
+                    Some(Window::from_number(number))
                 }
             };
             let fields = usize::try_from(take(&mut rest)?).map_err(|_| RowError::Cut)?;
@@ -360,7 +361,7 @@ mod tests {
             org: "S".to_owned(),
             minute: Minute(29_000_000),
             revision: Revision { epoch, n },
-            freshness: Freshness { stale: n % 2 == 0, age_seconds: (n > 1).then_some(n * 60) },
+            freshness: Freshness { stale: n.is_multiple_of(2), age_seconds: (n > 1).then_some(n * 60) },
             restated: false,
             series: series
                 .iter()

@@ -1,7 +1,7 @@
 //! The shell of a live board: one plain thread that reads the measures and alerts topics, fills the store, and moves
 //! the live picture; and the still board over a store that a replay has filled.
 //!
-//! What a record means is decided in [`Taking`], which reads neither clock nor log.
+//! What a record means is decided in `Taking`, which reads neither clock nor log.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -131,7 +131,7 @@ class Board {
     const move = last - this.sparkFrom - (this.lineLength() - 1) * step;
     const by = Math.max(0, Math.floor(move / step));
     if (by === 0 && [...this.sparks.values()].every((line) => line.within.length === this.lineLength())) return;
-    const fit = (values) => [...values.slice(by), ...Array(Math.max(0, by)).fill(-1)].concat(Array(this.lineLength()).fill(-1)).slice(0, this.lineLength());
+    const fit = (values) => [...values.slice(by), ...Array(Math.min(by, this.lineLength())).fill(-1)].concat(Array(this.lineLength()).fill(-1)).slice(0, this.lineLength());
     for (const [code, line] of this.sparks) {
       this.sparks.set(code, { within: fit(line.within), present: fit(line.present) });
       this.changed(code);

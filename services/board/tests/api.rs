@@ -1,5 +1,7 @@
 //! What the board answers: the page and its protection, the figures, the stream.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of tests may fail loudly")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

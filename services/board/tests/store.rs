@@ -1,5 +1,7 @@
 //! The laws of the store: any order of writings leaves the same rows, and reading agrees with a plain map.
 
+#![expect(clippy::print_stdout, reason = "the seed of a run is printed, so that it can be run again")]
+
 use std::collections::BTreeMap;
 
 use board::read::{Range, Reader};

@@ -353,12 +353,6 @@ impl Record {
         }
     }
 
-    /// The moves in the order of their instants: since, area (none: retracted).
-    #[cfg(test)]
-    pub(crate) fn moves(&self) -> impl Iterator<Item = (u32, Option<u16>)> + '_ {
-        Tail(&self.tail).moves().map(|one| (one.since, one.area))
-    }
-
     /// For the checkpoint: everything but the key, as bytes.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.newest_recorded_at.to_le_bytes());

@@ -12,7 +12,9 @@ use influxdb2::Client;
 use influxdb2::api::buckets::ListBucketsRequest;
 use influxdb2::api::organization::ListOrganizationRequest;
 use influxdb2::models::{PostBucketRequest, Query, RetentionRule, retention_rule};
+use runtime::shutdown::Shutdown;
 
+use crate::backoff::Backoff;
 use crate::influx::{InfluxError, Settings};
 
 /// Why the set-up or a read-back failed.
@@ -69,6 +71,56 @@ pub async fn ensure_bucket(settings: &Settings) -> Result<Bucket, SetupError> {
         Ok(()) => Ok(Bucket::Created),
         // Another recorder may have made it in between.
         Err(error) => find_bucket(settings).await?.map(Bucket::Found).ok_or(error),
+    }
+}
+
+/// A store that keeps less than this loses corrections that are still to come (spec 1.8).
+const LEAST_RETENTION: Duration = Duration::from_secs(15 * 86_400);
+
+/// Makes the bucket unless it is there, for as long as it takes: a store that is away is waited for, as writing waits
+/// for it. `None` if the shutdown began first. Says in the log what it found, and once each why it waits.
+pub async fn prepare(settings: &Settings, shutdown: &Shutdown, seed: u64) -> Option<Bucket> {
+    let (mut backoff, mut said) = (Backoff::new(seed), String::new());
+    loop {
+        let tried = tokio::select! {
+            tried = ensure_bucket(settings) => tried,
+            () = shutdown.begun() => return None,
+        };
+        let why = match tried {
+            Ok(bucket) => {
+                tell(settings, bucket);
+                return Some(bucket);
+            }
+            Err(error) => error.to_string(),
+        };
+        if why != said {
+            tracing::warn!(url = settings.url, why, "the store's bucket cannot be checked yet");
+            said = why;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next(None)) => {}
+            () = shutdown.begun() => return None,
+        }
+    }
+}
+
+fn tell(settings: &Settings, bucket: Bucket) {
+    let name = settings.bucket.as_str();
+    match bucket {
+        Bucket::Found(Some(kept)) if kept < LEAST_RETENTION => {
+            let (kept_s, least_s) = (kept.as_secs(), LEAST_RETENTION.as_secs());
+            tracing::warn!(
+                bucket = name,
+                kept_s,
+                least_s,
+                "the bucket keeps too little for late corrections"
+            );
+        }
+        Bucket::Found(_) => tracing::info!(bucket = name, "the bucket is there"),
+        Bucket::Created => tracing::info!(bucket = name, "the bucket was made; it keeps points for ever"),
+        Bucket::NotChecked => {
+            tracing::info!(bucket = name, "the bucket is not checked: the store's address has a path");
+        }
     }
 }
 

@@ -11,6 +11,9 @@ pub(crate) trait Deliverable {
     fn order(&self) -> u64;
 }
 
+/// So many emptied buckets are kept: each has room for a full minute, most of what is under way lies in sparse ones.
+const SPARE_MAX: usize = 16;
+
 /// The queue. It holds what is under way and nothing that was delivered.
 #[derive(Debug)]
 pub(crate) struct Queue<T> {
@@ -50,7 +53,10 @@ impl<T: Deliverable> Queue<T> {
             self.first_minute += 1;
             let Some(mut bucket) = self.buckets.pop_front() else { continue };
             bucket.sort_unstable_by_key(|message| std::cmp::Reverse((message.at(), message.order())));
-            self.spare.push(std::mem::replace(&mut self.current, bucket));
+            let emptied = std::mem::replace(&mut self.current, bucket);
+            if self.spare.len() < SPARE_MAX {
+                self.spare.push(emptied);
+            }
         }
         self.current.pop_if(|message| message.at() < limit)
     }

@@ -89,7 +89,8 @@ pub(crate) fn visit(
     let local_minute = (clock_start.minute().0 + minutes + ahead_minutes) % DAY;
     let held = until_morning(site.kind, local_minute, draws);
     // The department of the drill holds nobody till morning: who is late is what it shows, at any hour.
-    let drilled = drill.as_ref().is_some_and(|(drill, _)| clock_start.minute().plus(minutes) >= drill.from.minute());
+    let drilled =
+        drill.as_ref().is_some_and(|(drill, _)| clock_start.minute().plus(minutes) >= drill.from.minute());
     let minutes = if minutes > 240 && !drilled { minutes + held } else { minutes };
     let first_stop = minutes_later(clock_start, minutes, draws);
     let (disposal, wait_minutes) = ending(site.kind, planned, minutes, draws);

@@ -40,7 +40,7 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
         return Ok(());
     }
     let router = match (service, rules) {
-        (Service::Intake, _) => intake(&plant, organisations, standards)?,
+        (Service::Intake, _) => intake(&plant, &organisations, standards)?,
         (Service::Record, _) => record(&mut plant)?,
         (Service::Alert, Some(rules)) => alert(&mut plant, rules, organisations)?,
         (Service::Alert, None) => Router::new(),
@@ -84,13 +84,26 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
 }
 
 /// The intake's routes.
-pub(crate) fn intake(
-    plant: &Plant,
-    organisations: Arc<Organisations>,
-    standards: Standards,
-) -> Result<Router> {
-    let _ = (plant, organisations, standards);
-    Ok(Router::new())
+pub(crate) fn intake(plant: &Plant, organisations: &Organisations, standards: Standards) -> Result<Router> {
+    let config = &plant.config;
+    let token = config.http.token.0.as_ref().map(|token| token.expose());
+    let key = config.pseudonyms.key.0.as_ref().map(|key| key.expose().as_bytes());
+    let body_bytes = usize::try_from(config.http.max_body.get()).unwrap_or(usize::MAX);
+    let state = intake::IntakeState::new(intake::Intake {
+        log: plant.log.clone(),
+        organisations: organisations.clone(),
+        standards,
+        pseudonyms: intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
+            .map_err(|error| usage(format!("pseudonyms.key: {error}")))?,
+        access: intake::token::Access::new(token, config.http.listen.ip())
+            .map_err(|error| usage(format!("http.token: {error}")))?,
+        limits: intake::Limits { body_bytes, ..intake::Limits::default() },
+        metrics: intake::metrics::Metrics::new(&plant.registry)?,
+        condition: plant.condition("intake"),
+        clock: plant.clock.clone(),
+    });
+    plant.runtime.spawn(intake::watch_log(state.clone(), plant.shutdown.clone()));
+    Ok(intake::router(state))
 }
 
 /// Starts the recorder on its thread.

@@ -8,14 +8,11 @@ use runtime::log::embedded::EmbeddedLog;
 use crate::cli::UpArgs;
 use crate::plant::Plant;
 use crate::progress::say;
-use crate::{board, config, demo, services, usage};
+use crate::{board, config, demo, services};
 
 /// Runs everything.
 pub(crate) fn run(args: &UpArgs) -> Result<()> {
     let config = config::load(&args.config)?;
-    if !config.http.listen.ip().is_loopback() && config.http.token.0.is_none() {
-        return Err(usage("http.listen: without http.token only a loopback address is allowed"));
-    }
     let (settings, _) = config.engine()?;
     let rules = config.rules(&settings.orgs, args.demo.then_some(config::DEMO_ALERTS))?;
     let folder = config.file("log");
@@ -25,8 +22,8 @@ pub(crate) fn run(args: &UpArgs) -> Result<()> {
         return Ok(());
     }
     let mut router = board::live(&mut plant, settings.orgs.clone())?;
-    router = router.merge(services::intake(&plant, settings.orgs.clone(), settings.standards.clone())?);
-    services::alert(&mut plant, rules, settings.orgs.clone())?;
+    router = router.merge(services::intake(&plant, &settings.orgs, settings.standards.clone())?);
+    router = router.merge(services::alert(&mut plant, rules, settings.orgs.clone())?);
     if args.demo {
         demo::spawn(&mut plant, &settings.orgs, args.seed)?;
     } else {

@@ -15,7 +15,8 @@ impl Live {
     /// Everything, without the opening and closing brace and the time of sending.
     pub(super) fn snapshot(&self, state: &State) -> String {
         let mut json = String::with_capacity(400 * 1024);
-        let columns = ["minute", "stale", "age_s"].into_iter().chain(COLUMNS.iter().map(|column| column.0));
+        let columns =
+            ["minute", "stale", "age_s"].into_iter().chain(COLUMNS.iter().map(|column| column.name));
         put(&mut json, "columns", &columns.collect::<Vec<_>>());
         json.push(',');
         match self.mode {

@@ -124,3 +124,15 @@ async fn an_answer_over_which_the_crate_panics_is_an_error() {
         assert!(read.is_err(), "{csv:?}: {read:?}");
     }
 }
+
+#[tokio::test]
+async fn a_store_that_is_away_is_waited_for_until_the_shutdown() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = Settings::new(&format!("http://{}", listener.local_addr().unwrap()), "o", "b", "t");
+    drop(listener);
+    let shutdown = Shutdown::new();
+    let (waiting, stop) = (prepare(&settings, &shutdown, 1), async { shutdown.begin() });
+    assert_eq!(tokio::join!(waiting, stop).0, None);
+    let (settings, running) = (store(Fake::default()).await, Shutdown::new());
+    assert_eq!(prepare(&settings, &running, 1).await, Some(Bucket::Created));
+}

@@ -1,0 +1,119 @@
+//! Published tables come out as they went in: `import`, the ledger, the daily points. Every provider and type of both
+//! months, and England's totals as NHS England printed them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::admission::Standards;
+use domain::engine::{HORIZON_MINUTES, Settings};
+use domain::event::{DepartmentType, Outcome};
+use domain::freshness::Patience;
+use domain::measures::{Measure, TypeTag, Window};
+use domain::organisations::Organisations;
+use domain::replay::Replay;
+use domain::sweep::Scope;
+use domain::time::{LondonDays, Minute};
+use simulator::import::{self, Table};
+
+const ENGLAND: &[u8] = include_bytes!("../config/organisations.csv");
+const OCTOBER: &[u8] = include_bytes!("data/msitae-2025-10.csv");
+const NOVEMBER: &[u8] = include_bytes!("data/msitae-2025-11.csv");
+
+/// For each organisation and type the sum of the daily points of a month: departed, within.
+type Sums = BTreeMap<(String, TypeTag), (i64, i64)>;
+
+fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
+    let settings = Settings {
+        orgs: orgs.clone(),
+        standards: Standards::default(),
+        windows: vec![Window::Today],
+        exclude_disposals: Vec::new(),
+        horizon_minutes: HORIZON_MINUTES,
+        patience: Patience::default(),
+    };
+    let mut replay = Replay::new(settings);
+    // Through the wire form, as `sitrep import | sitrep replay` does it.
+    let mut line = Vec::new();
+    table.events(7, &mut |event| {
+        line.clear();
+        contract::write_json(&event, &mut line);
+        let read = contract::parse_json(&line, &contract::Hashed).expect("an imported event is well formed");
+        assert_eq!(replay.take(&read).0, Outcome::Accepted);
+    });
+    let month = table.months()[0];
+    let days = LondonDays::new();
+    let scope =
+        Scope { orgs: vec![true; orgs.len()], measures: vec![Measure::AeFourHour], windows: vec![Window::Today] };
+    let mut sums = Sums::new();
+    // The point of a local midnight is the whole day before it.
+    let (first, last) = (days.next_midnight(month.start()), month.end());
+    let is_midnight = |minute: Minute| days.midnight(minute) == minute;
+    replay.points(
+        scope,
+        first.start(),
+        last.start(),
+        60,
+        &mut |org, minute, series| {
+            if is_midnight(minute) {
+                let tag = series.key.department_type.expect("ae_four_hour has a type");
+                let sum = sums.entry((orgs.get(org).code.clone(), tag)).or_default();
+                *sum = (sum.0 + series.values[0], sum.1 + series.values[1]);
+                assert_eq!(series.values[3], 0, "nothing imported is implausible");
+            }
+        },
+        &mut |_| {},
+    );
+    sums
+}
+
+fn check(bytes: &[u8], england: &[(TypeTag, i64, i64)]) {
+    let table = import::read(bytes).expect("a published table");
+    let orgs = Arc::new(contract::organisations::read_csv(ENGLAND).expect("the shipped organisations"));
+    let sums = imported(&table, &orgs);
+    let of = |org: &str, tag| sums.get(&(org.to_owned(), tag)).copied().unwrap_or_default();
+    let mut checked = 0;
+    for cell in &table.cells {
+        let tag = match cell.kind {
+            DepartmentType::Major => TypeTag::One,
+            DepartmentType::SingleSpecialty => TypeTag::Two,
+            DepartmentType::Other => TypeTag::Three,
+            DepartmentType::WalkInCentre | DepartmentType::SameDayEmergencyCare => panic!("not in these tables"),
+        };
+        let code = &table.providers[cell.provider].code;
+        let (departed, within) = of(code, tag);
+        let (attendances, over) = (i64::from(cell.attendances), i64::from(cell.over_four_hours));
+        assert_eq!((departed, departed - within), (attendances, over), "{code} type {}", tag.as_str());
+        checked += 1;
+    }
+    assert!(checked > 300, "only {checked} rows of the table were checked");
+    for (tag, attendances, over) in england {
+        let (departed, within) = of("ENG", *tag);
+        assert_eq!((departed, departed - within), (*attendances, *over), "England, type {}", tag.as_str());
+    }
+}
+
+#[test]
+fn october_2025_comes_out_as_published() {
+    check(
+        OCTOBER,
+        &[
+            (TypeTag::All, 2_401_266, 619_874),
+            (TypeTag::One, 1_481_222, 590_612),
+            (TypeTag::Two, 54_756, 2_900),
+            (TypeTag::Three, 865_288, 26_362),
+        ],
+    );
+}
+
+#[test]
+fn november_2025_comes_out_as_published() {
+    check(
+        NOVEMBER,
+        &[
+            (TypeTag::All, 2_347_046, 605_140),
+            (TypeTag::One, 1_450_144, 575_050),
+            (TypeTag::Two, 49_725, 2_475),
+            (TypeTag::Three, 847_177, 27_615),
+        ],
+    );
+}
