@@ -42,8 +42,11 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
     });
     let month = table.months()[0];
     let days = LondonDays::new();
-    let scope =
-        Scope { orgs: vec![true; orgs.len()], measures: vec![Measure::AeFourHour], windows: vec![Window::Today] };
+    let scope = Scope {
+        orgs: vec![true; orgs.len()],
+        measures: vec![Measure::AeFourHour],
+        windows: vec![Window::Today],
+    };
     let mut sums = Sums::new();
     // The point of a local midnight is the whole day before it.
     let (first, last) = (days.next_midnight(month.start()), month.end());
@@ -77,7 +80,9 @@ fn check(bytes: &[u8], england: &[(TypeTag, i64, i64)]) {
             DepartmentType::Major => TypeTag::One,
             DepartmentType::SingleSpecialty => TypeTag::Two,
             DepartmentType::Other => TypeTag::Three,
-            DepartmentType::WalkInCentre | DepartmentType::SameDayEmergencyCare => panic!("not in these tables"),
+            DepartmentType::WalkInCentre | DepartmentType::SameDayEmergencyCare => {
+                panic!("not in these tables")
+            }
         };
         let code = &table.providers[cell.provider].code;
         let (departed, within) = of(code, tag);

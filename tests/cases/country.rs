@@ -26,12 +26,13 @@ impl Country {
             let parent = [system, other_system, region].choose(rng).copied().unwrap_or("ENG");
             rows.push(row(trust, "trust", parent, ""));
         }
+        let without_trust = if rng.random_bool(0.2) { 0.6 } else { 0.1 };
         let mut sites = Vec::new();
         for number in 0..rng.random_range(2..=8) {
             let code = format!("S{number}");
             let kind = ["1", "1", "1", "2", "3", "4", "5"].choose(rng).copied().unwrap_or("1");
             let mut parent = trusts.choose(rng).copied().unwrap_or("ENG");
-            if rng.random_bool(0.15) {
+            if rng.random_bool(without_trust) {
                 parent = [system, region].choose(rng).copied().unwrap_or("ENG");
             }
             rows.push(row(&code, "site", parent, kind));

@@ -177,7 +177,7 @@ impl<'a> Teller<'a> {
     }
 
     fn trip(&mut self, patient: &Patient) -> Trip {
-        let before = *[0, 0, 1, 5, 14, 15, 16, 30, 1_445].choose(self.rng).expect("not empty");
+        let before = *[0, 0, 0, 1, 5, 14, 15, 15, 16, 30, 1_445, 20_150].choose(self.rng).expect("not empty");
         let mut arrived = self.after(patient.arrived, -before);
         let delay = *DELAYS.choose(self.rng).expect("there are delays");
         let mut handed_over = self.after(arrived, delay);

@@ -1,6 +1,6 @@
 //! What the board answers: the page and its protection, the figures, the stream.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "what a test sets up may fail loudly")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! The live board over a real embedded log: what is written to the topics is shown, once, also over a restart.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of tests may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "what a test sets up may fail loudly")]
 
 use std::path::Path;
 use std::sync::Arc;

@@ -197,7 +197,9 @@ impl Engine {
             self.figures.trim(floor.minus(HELD_BEYOND_HORIZON + DAY));
             for entity in self.ledger.entities() {
                 match entity {
-                    Entity::Attendance(index) => self.figures.attendance(None, self.ledger.attendance(index), None),
+                    Entity::Attendance(index) => {
+                        self.figures.attendance(None, self.ledger.attendance(index), None)
+                    }
                     Entity::Journey(index) => self.figures.journey(None, self.ledger.journey(index), None),
                 }
             }

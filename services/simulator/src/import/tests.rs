@@ -114,7 +114,12 @@ fn the_same_seed_gives_the_same_attendances_and_another_seed_others() {
     let table = read(small(&[RXF]).as_bytes()).unwrap();
     let events = |seed| {
         let mut events = Vec::new();
-        table.events(seed, &mut |event| events.push(format!("{event:?}")));
+        table.events(seed, &mut |event| {
+            let mut bytes = Vec::new();
+            contract::write_json(&event, &mut bytes);
+            assert_eq!(contract::parse_json(&bytes, &contract::Required).as_ref(), Ok(&event), "on the wire");
+            events.push(bytes);
+        });
         events
     };
     assert_eq!(events(1), events(1));
