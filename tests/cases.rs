@@ -10,7 +10,6 @@ mod mishaps;
 mod stories;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use domain::event::{Disposal, Event};
@@ -23,6 +22,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::london::minute_of;
 use crate::model::{Model, Settings, stated_instants};
+use crate::places;
 
 pub use live::Delivery;
 
@@ -132,14 +132,7 @@ impl Case {
 
     /// The organisations as the text of an `organisations.csv`.
     pub fn organisations_csv(&self) -> String {
-        let mut text = "code,name,level,parent,department_type\n".to_owned();
-        for (_, org) in self.orgs.iter() {
-            let (code, name, level) = (&org.code, &org.name, org.level.as_str());
-            let parent = org.parent.map_or("", |parent| &self.orgs.get(parent).code);
-            let kind = org.department_type.map(|kind| kind.number().to_string()).unwrap_or_default();
-            writeln!(text, "{code},{name},{level},{parent},{kind}").expect("a string takes all text");
-        }
-        text
+        places::csv(&self.orgs)
     }
 }
 

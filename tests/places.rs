@@ -1,5 +1,7 @@
 //! Small tables of organisations for tests.
 
+use std::fmt::Write as _;
+
 use domain::ids::Ref;
 use domain::organisations::{Organisations, OrganisationsError, Row};
 
@@ -32,6 +34,18 @@ fn row(line: &str) -> Row {
     let mut next = || cells.next().unwrap_or_default();
     let (code, level, parent, department_type) = (next(), next(), next(), next());
     Row { name: code.clone(), code, level, parent, department_type }
+}
+
+/// The organisations as the text of an `organisations.csv`.
+pub fn csv(orgs: &Organisations) -> String {
+    let mut text = "code,name,level,parent,department_type\n".to_owned();
+    for (_, org) in orgs.iter() {
+        let (code, name, level) = (&org.code, &org.name, org.level.as_str());
+        let parent = org.parent.map_or("", |parent| &orgs.get(parent).code);
+        let kind = org.department_type.map(|kind| kind.number().to_string()).unwrap_or_default();
+        writeln!(text, "{code},{name},{level},{parent},{kind}").expect("a string takes all text");
+    }
+    text
 }
 
 /// A reference whose bytes are those of a short name, so that a test can say which is which.

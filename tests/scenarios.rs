@@ -1,22 +1,43 @@
-//! The stories of `scenarios/`, each held against the model. What a line may say is in `scenario.rs`.
+//! The stories of `scenarios/`, each held against the model, the replay of a file and the live engine. What a line may
+//! say is in `scenario.rs`.
 
 use acceptance::model::Model;
-use acceptance::scenario::{Action, Scenario, stories};
+use acceptance::scenario::{Action, Figures, Live, Scenario, settings, stories};
+use domain::replay::Replay;
 
-#[test]
-fn every_story_is_true_of_the_model() {
-    let mut wrong = Vec::new();
+/// Tells every story that `plays` to the figures that `make` makes; some must.
+fn tell<F: Figures>(plays: impl Fn(&Scenario) -> bool, make: impl Fn(&Scenario) -> F) {
+    let (mut told, mut wrong) = (0, Vec::new());
     for (name, text) in stories().unwrap() {
         match Scenario::read(&text) {
             Err(error) => wrong.push(format!("{name}: {error}")),
-            Ok(story) => {
-                let mut model = Model::new(&story.orgs, story.settings.clone());
-                let differences = story.differences(&mut model);
+            Ok(story) if plays(&story) => {
+                told += 1;
+                let differences = story.differences(&mut make(&story));
                 wrong.extend(differences.iter().map(|difference| format!("{name}: {difference}")));
             }
+            Ok(_) => {}
         }
     }
+    assert!(told > 0, "there is no such story");
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_story_is_true_of_the_model() {
+    tell(|_| true, |story| Model::new(&story.orgs, story.settings.clone()));
+}
+
+#[test]
+fn every_story_is_true_of_the_live_engine() {
+    tell(|_| true, |story| Live::new(settings(&story.orgs, &story.settings)));
+}
+
+#[test]
+fn every_story_of_a_file_is_true_of_replay() {
+    let has_log_time = |action: &Action| matches!(action, Action::Say { log_time: Some(_), .. });
+    let of_a_file = |story: &Scenario| !story.steps.iter().any(|step| has_log_time(&step.action));
+    tell(of_a_file, |story| Replay::new(settings(&story.orgs, &story.settings)));
 }
 
 #[test]

@@ -21,8 +21,11 @@ use crate::config::AggregateConfig;
 use crate::intake;
 use crate::metrics::{Metrics, OutcomeLabel};
 
-/// The log must reach back this many days beyond the start of a fresh ledger (spec 1.8).
-const LOG_DAYS: i64 = 35;
+/// A fresh ledger is read from this long before the horizon on: the events of a record that is still open (spec 1.8).
+const BEFORE_HORIZON: u32 = 21 * DAY;
+/// A log that has an end further on, answers, and gives nothing for so long has nothing more for us: the rest are the
+/// marks of transactions of somebody else's.
+const NOTHING_MORE: Duration = Duration::from_secs(60);
 /// Records told to the engine before it may publish.
 const BATCH: usize = 2_000;
 /// Org-minutes appended at once.
@@ -106,10 +109,9 @@ impl Pipeline {
             checkpoint.clear()?;
         }
         let horizon = settings.horizon_minutes;
-        let mut engine = Engine::new(settings, epoch);
-        restore(&mut engine, &checkpoint)?;
+        let engine = restored(settings, epoch, &mut checkpoint)?;
         let now = parts.clock.now_ms();
-        let from = now - LOG_DAYS * i64::from(DAY) * 60_000;
+        let from = now - i64::from(horizon + BEFORE_HORIZON) * 60_000;
         let Some(events) = retried(&parts, || positions(&*parts.log, EVENTS, &checkpoint, from)) else {
             return Ok(None);
         };
@@ -156,9 +158,17 @@ impl Pipeline {
         if total > 0 {
             tracing::info!(events = total, "reading the log to its end");
         }
+        let mut moved = (total, self.parts.clock.monotonic());
         loop {
             let left = left(&self.positions);
             if left == 0 {
+                return Ok(true);
+            }
+            let now = self.parts.clock.monotonic();
+            if left < moved.0 {
+                moved = (left, now);
+            } else if now - moved.1 > NOTHING_MORE && self.parts.log.ends(EVENTS).is_ok() {
+                tracing::warn!(left, "the log gives nothing more before its end; going on");
                 return Ok(true);
             }
             if self.parts.shutdown.is_begun() {
@@ -403,7 +413,9 @@ fn announce(log: &dyn Log) -> Result<u64, LogError> {
     Ok(epoch)
 }
 
-fn restore(engine: &mut Engine, checkpoint: &Checkpoint) -> Result<(), AggregateError> {
+/// The engine of a checkpoint. One that is not understood to the last entry is left: the ledger is built again.
+fn restored(settings: Settings, epoch: u64, checkpoint: &mut Checkpoint) -> Result<Engine, AggregateError> {
+    let mut engine = Engine::new(settings.clone(), epoch);
     let mut strangers = 0u64;
     checkpoint.load(&mut |kind, key, value| {
         if !engine.restore(kind, key, value) {
@@ -413,11 +425,13 @@ fn restore(engine: &mut Engine, checkpoint: &Checkpoint) -> Result<(), Aggregate
     if strangers > 0 {
         tracing::error!(
             entries = strangers,
-            "entries of the checkpoint were not understood and are left out"
+            "the checkpoint is not understood: the ledger is built again from the log"
         );
+        checkpoint.clear()?;
+        return Ok(Engine::new(settings, epoch));
     }
     engine.restored();
-    Ok(())
+    Ok(engine)
 }
 
 /// Where to read a topic from: the checkpoint's positions, moved to what the log still has; without them from a time

@@ -305,7 +305,11 @@ pub(crate) fn said(
         }
     }
     if let Some(location) = &attendance.location {
-        said.moved = Some((location.since.0, location.area.as_deref().and_then(area)));
+        // An area for which there is no number any more is as if it were not said: not as if it were retracted.
+        said.moved = match location.area.as_deref() {
+            Some(text) => area(text).map(|number| (location.since.0, Some(number))),
+            None => Some((location.since.0, None)),
+        };
     }
     said
 }

@@ -3,7 +3,7 @@
 //!
 //! Its life (spec 2.6, "Start"): [`Engine::restore`] from a checkpoint; [`Engine::take`] every event up to the end that
 //! the log had; [`Engine::published_before`] for what a predecessor published since; [`Engine::begin`]; from then on
-//! [`Engine::take`], [`Engine::tick`] and [`Engine::publish`].
+//! [`Engine::take`], [`Engine::tick`], [`Engine::publish_newest`] and [`Engine::publish_older`].
 
 mod checkpoint;
 mod publication;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use crate::admission::{FUTURE_TOLERANCE_MS, Standards, admit, instants};
 use crate::attendance;
 use crate::dirty::Dirty;
-use crate::event::{Disposal, Event, Outcome, Statement};
+use crate::event::{Disposal, Event, Fact, Outcome, Statement};
 use crate::figures::{Figures, Marks};
 use crate::freshness::{FeedState, Feeds, Patience};
 use crate::ids::OrgId;
@@ -113,9 +113,12 @@ impl Engine {
         if self.is_too_late(event, log_time) {
             return (Outcome::TooLate, "recorded_at and every instant are before the horizon");
         }
+        if !self.ledger.can_hear(&event.source) {
+            return (Outcome::Malformed, "source: 65,000 sources are known, and no more can be");
+        }
         let news = self.apply(event);
-        let place = self.place(&event.statement).filter(|_| news);
-        self.feeds.heard(&event.source, event.recorded_at, place);
+        let places = if news { self.places(&event.statement) } else { [None, None] };
+        self.feeds.heard(&event.source, event.recorded_at, places);
         (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
     }
 
@@ -130,14 +133,21 @@ impl Engine {
         late
     }
 
-    fn place(&self, statement: &Statement<'_>) -> Option<OrgId> {
-        let code = match statement {
-            Statement::Attendance(one) => &one.site,
-            Statement::Ambulance(one) => &one.service,
-            Statement::Beds(one) => &one.site,
-            Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => return None,
-        };
-        self.settings.orgs.find(code)
+    /// Of which place the statement states facts, and for which site besides: a journey's destination.
+    fn places(&self, statement: &Statement<'_>) -> [Option<OrgId>; 2] {
+        let orgs = &self.settings.orgs;
+        match statement {
+            Statement::Attendance(one) => [orgs.find(&one.site), None],
+            Statement::Ambulance(one) => {
+                let destination = match &one.destination {
+                    Fact::Stated(code) => orgs.find(code),
+                    Fact::Absent | Fact::Retracted => None,
+                };
+                [orgs.find(&one.service), destination]
+            }
+            Statement::Beds(one) => [orgs.find(&one.site), None],
+            Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => [None, None],
+        }
     }
 
     fn apply(&mut self, event: &Event<'_>) -> bool {
@@ -170,7 +180,7 @@ impl Engine {
                 },
                 None => 0,
             };
-            self.figures.seen(org, measure, minute);
+            self.figures.seen(org, measure, series.key.department_type, minute);
             let slot = self.figures.slots.of(measure, position);
             self.dirty.mark(&[org], slot, minute, minute.plus(1), 1);
         }

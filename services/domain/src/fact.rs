@@ -40,13 +40,21 @@ pub(crate) struct Names {
     numbers: hashbrown::HashMap<String, u16>,
 }
 
+/// The most texts of one kind that are numbered.
+const NAMES_MAX: u16 = 65_000;
+
 impl Names {
+    /// Whether [`Names::number`] gives a number for the text.
+    pub(crate) fn has_room_for(&self, text: &str) -> bool {
+        self.names.len() < usize::from(NAMES_MAX) || self.numbers.contains_key(text)
+    }
+
     /// The number of a text, new if need be; `None` when 65,000 are taken.
     pub(crate) fn number(&mut self, text: &str) -> Option<u16> {
         if let Some(number) = self.numbers.get(text) {
             return Some(*number);
         }
-        let number = u16::try_from(self.names.len()).ok().filter(|number| *number < 65_000)?;
+        let number = u16::try_from(self.names.len()).ok().filter(|number| *number < NAMES_MAX)?;
         self.names.push(text.to_owned());
         self.numbers.insert(text.to_owned(), number);
         Some(number)

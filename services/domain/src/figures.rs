@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use crate::attendance::{self, Arrival, Closing, OPEN_AT_MOST, Stay};
+use crate::attendance::{self, Arrival, Closing, CountedType, OPEN_AT_MOST, Stay, TWELVE_HOURS};
 use crate::dirty::{Dirty, Slot};
 use crate::ids::OrgId;
 use crate::journey::{self, Handover, Wait};
-use crate::measures::{Measure, Window};
+use crate::measures::{Measure, TypeTag, Window};
 use crate::organisations::{Level, Organisations};
 use crate::sweep::Sweep;
 use crate::time::{DAY, LondonDays, Minute};
@@ -187,8 +187,28 @@ pub struct Figures {
     pub(crate) days: Arc<LondonDays>,
     pub(crate) slots: Slots,
     pub(crate) leaves: Vec<Leaf>,
-    /// For each organisation and measure the first minute at which anything was ever added.
-    since: Vec<[Minute; Measure::ALL.len()]>,
+    /// For each organisation, measure and type the first minute at which anything was ever added.
+    since: Vec<[[Minute; TYPES]; Measure::ALL.len()]>,
+    /// Whether `since` changed after it was last saved.
+    pub(crate) since_changed: bool,
+}
+
+/// How many values tag `type` has; a measure without types uses the first.
+const TYPES: usize = TypeTag::ALL_TAGS.len();
+
+fn type_index(tag: Option<TypeTag>) -> usize {
+    tag.and_then(|tag| TypeTag::ALL_TAGS.iter().position(|one| *one == tag)).unwrap_or(0)
+}
+
+/// The types under which an observation of a department type counts.
+fn tags_of(department_type: Option<CountedType>) -> &'static [Option<TypeTag>] {
+    match department_type {
+        None => &[None],
+        Some(CountedType::One) => &[Some(TypeTag::One), Some(TypeTag::All)],
+        Some(CountedType::Two) => &[Some(TypeTag::Two), Some(TypeTag::All)],
+        Some(CountedType::Three) => &[Some(TypeTag::Three), Some(TypeTag::All)],
+        Some(CountedType::Five) => &[Some(TypeTag::Five)],
+    }
 }
 
 /// Where the points that a change touches are marked: between the floor (older minutes are final) and the newest closed
@@ -204,34 +224,65 @@ impl Figures {
     pub fn new(orgs: Arc<Organisations>, days: Arc<LondonDays>, windows: &[Window]) -> Figures {
         Figures {
             leaves: vec![Leaf::default(); orgs.len()],
-            since: vec![[attendance::NEVER; Measure::ALL.len()]; orgs.len()],
+            since: vec![[[attendance::NEVER; TYPES]; Measure::ALL.len()]; orgs.len()],
+            since_changed: false,
             slots: Slots::new(windows),
             orgs,
             days,
         }
     }
 
-    /// The first minute at which the measure can be other than zero there.
-    pub(crate) fn since(&self, org: OrgId, measure: Measure) -> Minute {
-        self.since[org.index()][measure as usize - 1]
+    /// The first minute at which the series can be other than zero there.
+    pub(crate) fn since(&self, org: OrgId, measure: Measure, tag: Option<TypeTag>) -> Minute {
+        self.since[org.index()][measure as usize - 1][type_index(tag)]
     }
 
     /// The first minute at which anything anywhere can be other than zero.
     pub(crate) fn first(&self) -> Minute {
-        self.since.iter().flatten().copied().min().unwrap_or(attendance::NEVER)
+        self.since.iter().flatten().flatten().copied().min().unwrap_or(attendance::NEVER)
     }
 
-    /// The measure was published there at that minute: from then on its zeros are written.
-    pub(crate) fn seen(&mut self, org: OrgId, measure: Measure, minute: Minute) {
-        let since = &mut self.since[org.index()][measure as usize - 1];
-        *since = (*since).min(minute);
-    }
-
-    fn seen_above(&mut self, leaf: OrgId, measure: Measure, minute: Minute) {
-        for level in 0..self.orgs.path(leaf).len() {
-            let org = self.orgs.path(leaf)[level];
-            self.seen(org, measure, minute);
+    /// The series is published there at that minute: from then on its zeros are written.
+    pub(crate) fn seen(&mut self, org: OrgId, measure: Measure, tag: Option<TypeTag>, minute: Minute) {
+        let since = &mut self.since[org.index()][measure as usize - 1][type_index(tag)];
+        if minute < *since {
+            *since = minute;
+            self.since_changed = true;
         }
+    }
+
+    fn seen_above(
+        &mut self,
+        leaf: OrgId,
+        measure: Measure,
+        department_type: Option<CountedType>,
+        minute: Minute,
+    ) {
+        let orgs = self.orgs.clone();
+        for org in published_at(&orgs, leaf) {
+            for tag in tags_of(department_type) {
+                self.seen(*org, measure, *tag, minute);
+            }
+        }
+    }
+
+    /// For the checkpoint: the first minutes of every series that has one.
+    pub(crate) fn encode_since(&self, out: &mut Vec<u8>) {
+        for minute in self.since.iter().flatten().flatten() {
+            out.extend_from_slice(&minute.0.to_le_bytes());
+        }
+    }
+
+    /// Puts back [`Figures::encode_since`]; `false` if the bytes are none.
+    pub(crate) fn restore_since(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() != self.since.len() * Measure::ALL.len() * TYPES * 4 {
+            return false;
+        }
+        let minutes = self.since.iter_mut().flatten().flatten();
+        for (minute, bytes) in minutes.zip(bytes.chunks_exact(4)) {
+            *minute = Minute(u32::from_le_bytes(bytes.try_into().expect("chunks of four")));
+        }
+        true
     }
 
     /// An attendance changed from `old` to `new`.
@@ -346,13 +397,7 @@ impl Figures {
         }
         if let Some(new) = new {
             line(&mut self.leaves[leaf.index()]).add(new);
-            let first = new.at().plus(1);
-            match self.orgs.get(leaf).level {
-                Level::Service => self.seen(leaf, measure, first),
-                Level::Site | Level::Trust | Level::System | Level::Region | Level::Nation => {
-                    self.seen_above(leaf, measure, first);
-                }
-            }
+            self.seen_above(leaf, measure, new.department_type(), new.at().plus(1));
         }
         let Some((sweep, marks)) = live else { return };
         for (observation, sign) in [(old, -1), (new, 1)] {
@@ -385,7 +430,7 @@ impl Figures {
         }
         if let Some(new) = new {
             spans(&mut self.leaves[leaf.index()]).add(new);
-            self.seen_above(leaf, measure, new.begin());
+            self.seen_above(leaf, measure, new.department_type(), new.begin());
         }
         let Some((sweep, marks)) = live else { return };
         sweep.cover(leaf, old, new);
@@ -426,13 +471,20 @@ fn changed_stay(old: Option<Stay>, new: Option<Stay>) -> Vec<(Minute, Minute)> {
     if !same_beginning {
         return vec![(begin, end)];
     }
-    // Something has happened at m if its minute is before m: a shift from a to b is seen at (a, b].
-    [(old.stop, new.stop), (old.departed, new.departed), (old.decided, new.decided)]
-        .into_iter()
-        .filter(|(a, b)| a != b)
-        .map(|(a, b)| (a.min(b).plus(1).max(begin), a.max(b).plus(1).min(end)))
-        .filter(|(from, until)| from < until)
-        .collect()
+    // Something has happened at m if its minute is before m: a shift from a to b is seen at (a, b]. A decision is seen
+    // again when twelve hours have passed since.
+    let twelve_hours_on = |decided: Minute| decided.plus(TWELVE_HOURS);
+    [
+        (old.stop, new.stop),
+        (old.departed, new.departed),
+        (old.decided, new.decided),
+        (twelve_hours_on(old.decided), twelve_hours_on(new.decided)),
+    ]
+    .into_iter()
+    .filter(|(a, b)| a != b)
+    .map(|(a, b)| (a.min(b).plus(1).max(begin), a.max(b).plus(1).min(end)))
+    .filter(|(from, until)| from < until)
+    .collect()
 }
 
 /// The minutes at which two waits differ.

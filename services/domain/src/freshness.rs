@@ -34,6 +34,8 @@ const STALE_SHARE: u64 = 10;
 #[derive(Clone, Debug)]
 struct PlaceFeed {
     newest: Millis,
+    /// Whether it speaks of the place itself, and not only of journeys that end there.
+    own: bool,
     /// Facts by hour of `recorded_at`, in a ring of a week; `newest` says where it ends.
     facts: Box<[u16; WEEK_HOURS]>,
 }
@@ -71,21 +73,24 @@ impl Feeds {
         self.sources.get(source).map(|source| source.newest)
     }
 
-    /// An event was not refused; `place` is the place of which it stated facts, if any.
-    pub fn heard(&mut self, source: &str, recorded_at: Millis, place: Option<OrgId>) {
+    /// An event was not refused. `places`: of which place it stated facts, and for which site besides (the destination of
+    /// a journey, which depends on the ambulance feed but is not silent where no ambulance comes).
+    pub fn heard(&mut self, source: &str, recorded_at: Millis, places: [Option<OrgId>; 2]) {
         let Some(known) = self.sources.get_mut(source) else {
             let fresh = Source { newest: recorded_at, newest_fact: Millis(0), places: HashMap::new() };
             self.sources.insert(source.to_owned(), fresh);
-            return self.heard(source, recorded_at, place);
+            return self.heard(source, recorded_at, places);
         };
         known.newest = known.newest.max(recorded_at);
-        let Some(place) = place else { return };
-        known.newest_fact = known.newest_fact.max(recorded_at);
-        known
-            .places
-            .entry(place)
-            .or_insert_with(|| PlaceFeed { newest: recorded_at, facts: Box::new([0; WEEK_HOURS]) })
-            .heard(recorded_at);
+        for (place, own) in places.into_iter().zip([true, false]) {
+            let Some(place) = place else { continue };
+            known.newest_fact = known.newest_fact.max(recorded_at);
+            known
+                .places
+                .entry(place)
+                .or_insert_with(|| PlaceFeed { newest: recorded_at, own, facts: Box::new([0; WEEK_HOURS]) })
+                .heard(recorded_at);
+        }
     }
 
     /// Every source at a time, by name.
@@ -112,7 +117,7 @@ impl Feeds {
                 if feed.newest.0 < source.newest_fact.0 - WEEK_HOURS as i64 * HOUR_MS {
                     continue;
                 }
-                let stale = source_stale || now.0 - feed.newest.0 > patience.site_ms;
+                let stale = source_stale || (feed.own && now.0 - feed.newest.0 > patience.site_ms);
                 let facts = feed.facts.iter().map(|count| u64::from(*count)).sum::<u64>();
                 let entry = places.entry(*place).or_insert((false, feed.newest, 0));
                 *entry = (entry.0 | stale, entry.1.max(feed.newest), entry.2 + facts);
@@ -152,6 +157,7 @@ impl Feeds {
             for (place, feed) in &source.places {
                 bytes.extend_from_slice(&place.0.to_le_bytes());
                 bytes.extend_from_slice(&feed.newest.0.to_le_bytes());
+                bytes.push(u8::from(feed.own));
                 for count in feed.facts.iter() {
                     bytes.extend_from_slice(&count.to_le_bytes());
                 }
@@ -162,7 +168,7 @@ impl Feeds {
 
     /// Puts back a source of a checkpoint; `false` if the bytes are none.
     pub(crate) fn restore(&mut self, name: &str, bytes: &[u8]) -> bool {
-        const PLACE: usize = 2 + 8 + 2 * WEEK_HOURS;
+        const PLACE: usize = 2 + 8 + 1 + 2 * WEEK_HOURS;
         let Some((newest, rest)) = bytes.split_first_chunk::<8>() else { return false };
         let Some((newest_fact, rest)) = rest.split_first_chunk::<8>() else { return false };
         let mut source = Source {
@@ -175,15 +181,16 @@ impl Feeds {
         }
         for chunk in rest.chunks_exact(PLACE) {
             let mut facts = Box::new([0u16; WEEK_HOURS]);
-            for (count, pair) in facts.iter_mut().zip(chunk[10..].chunks_exact(2)) {
+            for (count, pair) in facts.iter_mut().zip(chunk[11..].chunks_exact(2)) {
                 *count = u16::from_le_bytes([pair[0], pair[1]]);
             }
             let mut millis = [0; 8];
             millis.copy_from_slice(&chunk[2..10]);
             let newest = Millis(i64::from_le_bytes(millis));
-            source
-                .places
-                .insert(OrgId(u16::from_le_bytes([chunk[0], chunk[1]])), PlaceFeed { newest, facts });
+            source.places.insert(
+                OrgId(u16::from_le_bytes([chunk[0], chunk[1]])),
+                PlaceFeed { newest, own: chunk[10] != 0, facts },
+            );
         }
         self.sources.insert(name.to_owned(), source);
         true
@@ -231,14 +238,26 @@ mod tests {
     }
 
     #[test]
+    fn a_site_depends_on_the_feed_of_its_ambulances_but_not_on_their_coming() {
+        let orgs = orgs();
+        let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);
+        let mut feeds = Feeds::default();
+        feeds.heard("cad", at(0), [None, Some(OrgId(0))]);
+        let stale = |feeds: &Feeds, now| feeds.freshness(&orgs, at(now), Patience::default())[0].stale;
+        feeds.heard("cad", at(180), [None, None]);
+        assert!(!stale(&feeds, 240));
+        assert!(stale(&feeds, 241));
+    }
+
+    #[test]
     fn silence_of_a_source_or_of_one_site_is_stale_and_heartbeats_count() {
         let orgs = orgs();
         let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);
         let mut feeds = Feeds::default();
         for minute in 0..200 {
-            feeds.heard("a", at(minute), Some(OrgId(0)));
+            feeds.heard("a", at(minute), [Some(OrgId(0)), None]);
         }
-        feeds.heard("a", at(0), Some(OrgId(1)));
+        feeds.heard("a", at(0), [Some(OrgId(1)), None]);
         let stale = |feeds: &Feeds, now| {
             let all = feeds.freshness(&orgs, at(now), Patience::default());
             [0, 1, 2, 3].map(|org: usize| all[org].stale)
@@ -247,7 +266,7 @@ mod tests {
         assert_eq!(stale(&feeds, 200), [false, true, false, false]);
         assert_eq!(stale(&feeds, 259), [false, true, false, false]);
         assert_eq!(stale(&feeds, 260), [true, true, true, true]);
-        feeds.heard("a", at(255), None);
+        feeds.heard("a", at(255), [None, None]);
         assert_eq!(stale(&feeds, 260), [false, true, false, false]);
         let mut restored = Feeds::default();
         feeds.encode(&mut |name, bytes| assert!(restored.restore(name, bytes)));

@@ -159,6 +159,11 @@ impl Ledger {
         self.journeys.index.len()
     }
 
+    /// Whether the source is known or there is room for one more.
+    pub(crate) fn can_hear(&self, source: &str) -> bool {
+        self.sources.has_room_for(source)
+    }
+
     /// A source recorded something; returns its number and whether that is newer than all before, `None` if there are
     /// too many sources.
     pub(crate) fn heard(&mut self, source: &str, recorded_at: Millis) -> Option<(u16, bool)> {

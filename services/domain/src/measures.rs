@@ -247,20 +247,20 @@ impl Window {
         if number == 0 { Window::Today } else { Window::Rolling(number) }
     }
 
-    /// Reads `4h`, `90m`, `7d` or `today`; at most 31 days.
+    /// Reads `4h`, `90m`, `7d` or `today`; at most 14 days, so that what is held covers it at every minute that is not final.
     pub fn parse(text: &str) -> Option<Window> {
         if text == "today" {
             return Some(Window::Today);
         }
         let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let number: u32 = number.parse().ok().filter(|n| (1..=44_640).contains(n))?;
+        let number: u32 = number.parse().ok().filter(|n| (1..=20_160).contains(n))?;
         let minutes = match unit {
             "m" => number,
             "h" => number * 60,
             "d" => number * 1_440,
             _ => return None,
         };
-        (minutes <= 44_640).then_some(Window::Rolling(minutes))
+        (minutes <= 20_160).then_some(Window::Rolling(minutes))
     }
 }
 
@@ -366,7 +366,7 @@ mod tests {
         for text in ["1h", "4h", "8h", "24h", "7d", "90m", "today"] {
             assert_eq!(Window::parse(text).map(|w| w.to_string()).as_deref(), Some(text));
         }
-        for bad in ["", "h", "0h", "-1h", "4", "4w", "99999d", "+4h ", "4é", "Today"] {
+        for bad in ["", "h", "0h", "-1h", "4", "4w", "15d", "99999d", "+4h ", "4é", "Today"] {
             assert_eq!(Window::parse(bad), None, "{bad}");
         }
         assert_eq!(Window::Rolling(10_080).step(), 15);

@@ -36,6 +36,9 @@ impl Replay {
         if let Err(refusal) = admit(event, &self.settings.orgs, &self.settings.standards) {
             return refusal;
         }
+        if !self.ledger.can_hear(&event.source) {
+            return (Outcome::Malformed, "source: 65,000 sources are known, and no more can be");
+        }
         let news = self.ledger.apply(event, &mut crate::ledger::Unwatched);
         (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
     }
@@ -74,7 +77,6 @@ impl Replay {
                 let level = self.settings.orgs.get(*org).level;
                 for (slot, measure, window) in figures.slots.all() {
                     let due = minute.0.is_multiple_of(figures.slots.step(window))
-                        && figures.since(*org, measure) <= minute
                         && measure.exists_at(level)
                         && measures.contains(&measure);
                     if !due {

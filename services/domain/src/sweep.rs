@@ -75,9 +75,15 @@ pub(crate) trait Observed: Timed {
     /// Adds it (`sign` 1) to a window of an organisation or takes it away (−1).
     fn fold(&self, sweep: &mut Sweep, cell: usize, sign: i64);
     fn measure() -> Measure;
+    /// The type under which it counts, where the measure has types.
+    fn department_type(&self) -> Option<CountedType>;
 }
 
 impl Observed for Closing {
+    fn department_type(&self) -> Option<CountedType> {
+        Some(self.department_type)
+    }
+
     fn timeline(leaf: &Leaf) -> &Timeline<Closing> {
         &leaf.closings
     }
@@ -103,6 +109,10 @@ impl Observed for Closing {
 }
 
 impl Observed for Arrival {
+    fn department_type(&self) -> Option<CountedType> {
+        Some(self.department_type)
+    }
+
     fn timeline(leaf: &Leaf) -> &Timeline<Arrival> {
         &leaf.arrivals
     }
@@ -128,6 +138,10 @@ impl Observed for Arrival {
 }
 
 impl Observed for Handover {
+    fn department_type(&self) -> Option<CountedType> {
+        None
+    }
+
     fn timeline(leaf: &Leaf) -> &Timeline<Handover> {
         &leaf.handovers
     }
@@ -160,9 +174,15 @@ impl Observed for Handover {
 pub(crate) trait Covering: Span {
     fn active(sweep: &mut Sweep, leaf: OrgId) -> &mut Vec<Self>;
     fn measure() -> Measure;
+    /// The type under which it counts, where the measure has types.
+    fn department_type(&self) -> Option<CountedType>;
 }
 
 impl Covering for Stay {
+    fn department_type(&self) -> Option<CountedType> {
+        Some(self.department_type)
+    }
+
     fn active(sweep: &mut Sweep, leaf: OrgId) -> &mut Vec<Stay> {
         &mut sweep.stays[leaf.index()]
     }
@@ -172,6 +192,10 @@ impl Covering for Stay {
 }
 
 impl Covering for Wait {
+    fn department_type(&self) -> Option<CountedType> {
+        None
+    }
+
     fn active(sweep: &mut Sweep, leaf: OrgId) -> &mut Vec<Wait> {
         &mut sweep.waits[leaf.index()]
     }

@@ -162,7 +162,9 @@ pub(crate) struct StoreWatch {
 }
 
 impl StoreWatch {
+    /// Ready until an attempt says otherwise: there may be nothing to write for a long time.
     pub(crate) fn new(metrics: Metrics, condition: Condition) -> StoreWatch {
+        condition.holds();
         StoreWatch { metrics, condition, away: Mutex::new(None) }
     }
 

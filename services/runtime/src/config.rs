@@ -33,7 +33,7 @@ pub enum ConfigError {
     /// A key is unknown, missing, or has a wrong value.
     #[error("{origin}: {key}: {what}")]
     Key {
-        /// The file, or what else the value came from.
+        /// The file, the built-in defaults, or `--set` of an override.
         origin: String,
         /// The key's path, such as `kafka.brokers`.
         key: String,
@@ -61,7 +61,7 @@ pub fn load<T: DeserializeOwned>(
     for (key, text) in overrides {
         merge(&mut table, one_key(key, value(text)));
     }
-    serde_path_to_error::deserialize(table).map_err(|error| key_error(&origin, &error))
+    serde_path_to_error::deserialize(table).map_err(|error| key_error(&origin, overrides, &error))
 }
 
 fn table(text: &str, origin: &str) -> Result<Table, ConfigError> {
@@ -94,7 +94,11 @@ fn merge(base: &mut Table, over: Table) {
     }
 }
 
-fn key_error(origin: &str, error: &serde_path_to_error::Error<toml::de::Error>) -> ConfigError {
+fn key_error(
+    origin: &str,
+    overrides: &[(String, String)],
+    error: &serde_path_to_error::Error<toml::de::Error>,
+) -> ConfigError {
     let path = error.path().to_string();
     // serde names an unknown or missing field in the text only, and in the path sometimes: make it the end of the path.
     let message = error.inner().message().trim().to_owned();
@@ -107,6 +111,10 @@ fn key_error(origin: &str, error: &serde_path_to_error::Error<toml::de::Error>) 
         (path, field) if path == field || path.ends_with(&format!(".{field}")) => path.to_owned(),
         (path, field) => format!("{path}.{field}"),
     };
+    let is_below = |(path, _): &(String, String)| {
+        key.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let origin = if overrides.iter().any(is_below) { "--set" } else { origin };
     ConfigError::Key { origin: origin.to_owned(), key, what: message }
 }
 
@@ -186,13 +194,16 @@ fn first_quantity(text: &str) -> Option<(u64, &str, &str)> {
 
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+        let wrong =
+            |_| D::Error::custom("a duration is a text: write \"4h\", \"15m\", \"1h30m\" or \"250ms\"");
+        String::deserialize(from).map_err(wrong)?.parse().map_err(D::Error::custom)
     }
 }
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
-        String::deserialize(from)?.parse().map_err(D::Error::custom)
+        let wrong = |_| D::Error::custom("a size is a text: write \"64KiB\", \"16MiB\" or \"1GiB\"");
+        String::deserialize(from).map_err(wrong)?.parse().map_err(D::Error::custom)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::cli::BoardArgs;
 use crate::plant::Plant;
 use crate::progress::say;
 use crate::replay::instant;
-use crate::{config, usage};
+use crate::{config, fault};
 
 /// Runs the board.
 pub(crate) fn run(args: &BoardArgs) -> Result<()> {
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
     }
     let (organisations, _) = config::organisations(&config.organisations)?;
     let mut plant = Plant::on_kafka(config)?;
+    plant.listen()?;
     if !plant.set_up_topics()? {
         return Ok(());
     }
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
 /// The board of a store as at a minute.
 fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let at = args.at.as_deref().map(|text| instant(text, "--at")).transpose()?.map(|at| at.minute());
-    let live = service::still(dir, at, None, None).map_err(usage)?;
+    let live = service::still(dir, at, None, None).map_err(fault)?;
     // A board that stands still reads no log; an empty one in a folder of its own stands for it.
     let folder = dir.join("no-log");
     let plant =

@@ -7,7 +7,7 @@ use domain::measures::MEASURES;
 use domain::organisations::Level;
 
 use crate::cli::ConfigArgs;
-use crate::config;
+use crate::{config, usage};
 
 /// Prints what would run.
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
@@ -15,6 +15,15 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let (settings, hash) = config.engine()?;
     let rules = config.rules(&settings.orgs, None)?;
     let (standards, names) = config.standards()?;
+    runtime::telemetry::check(&config.log).map_err(|error| usage(format!("log: {error}")))?;
+    let influx = &config.influx;
+    recorder::influx::Influx::new(&recorder::influx::Settings::new(
+        &influx.url,
+        &influx.org,
+        &influx.bucket,
+        "",
+    ))
+    .map_err(|error| usage(format!("influx.url: {error}")))?;
     let mut text = String::new();
     let count = |level| settings.orgs.iter().filter(|(_, org)| org.level == level).count();
     let levels: Vec<String> =
@@ -48,7 +57,6 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         config.pseudonyms.required,
         held(config.pseudonyms.key.0.is_some())
     )?;
-    let influx = &config.influx;
     writeln!(
         text,
         "store           InfluxDB 2 at {}, bucket {}; token {}",

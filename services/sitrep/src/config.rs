@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use alerter::config::AlertConfig;
 use alerter::rules::{RuleSet, Surroundings, load_rules};
-use anyhow::{Context, Result};
+use anyhow::Result;
 use domain::admission::Standards;
 use domain::engine::Settings;
 use domain::event::Disposal;
@@ -17,7 +17,7 @@ use runtime::log::kafka::KafkaConfig;
 use serde::Deserialize;
 
 use crate::cli::ConfigArgs;
-use crate::usage;
+use crate::{fault, usage};
 
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
 const ENGLAND: &[u8] = include_bytes!("../../../config/organisations.csv");
@@ -51,6 +51,7 @@ pub(crate) struct Config {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Http {
+    #[serde(deserialize_with = "address")]
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) max_body: Bytes,
     pub(crate) token: OptionalSecret,
@@ -151,41 +152,35 @@ pub(crate) struct Timeout {
     pub(crate) timeout: Duration,
 }
 
+fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
+    let wrong = || serde::de::Error::custom("write an address and a port, such as \"127.0.0.1:8080\"");
+    String::deserialize(from).map_err(|_| wrong())?.parse().map_err(|_| wrong())
+}
+
 /// A secret that may be missing: `{ optional = "NAME" }` is the environment variable NAME if it is set; else as
 /// [`Secret`].
 #[derive(Clone, Debug)]
 pub(crate) struct OptionalSecret(pub(crate) Option<Secret>);
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SecretSource {
-    optional: Option<String>,
-    env: Option<String>,
-    file: Option<String>,
-}
-
 impl<'de> Deserialize<'de> for OptionalSecret {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<OptionalSecret, D::Error> {
-        use serde::de::{Error, IntoDeserializer, value::MapDeserializer};
-        let source = SecretSource::deserialize(from)?;
-        // A key of the defaults may be left beside the user's: the user's wins.
-        let strict = [("env", source.env), ("file", source.file)];
-        let strict: Vec<(&str, String)> =
-            strict.into_iter().filter_map(|(key, value)| value.map(|value| (key, value))).collect();
-        if !strict.is_empty() {
-            let map = MapDeserializer::<_, D::Error>::new(
-                strict
-                    .into_iter()
-                    .map(|(key, value)| (key, IntoDeserializer::<D::Error>::into_deserializer(value))),
-            );
-            return Secret::deserialize(map).map(|secret| OptionalSecret(Some(secret)));
-        }
-        let Some(name) = source.optional else {
+        use serde::de::Error;
+        let value = toml::Value::deserialize(from)?;
+        // The text that stands here may be the secret itself: it is not said again.
+        let toml::Value::Table(mut source) = value else {
             return Err(D::Error::custom(
-                "a secret is { env = \"NAME\" }, { file = \"/path\" } or { optional = \"NAME\" }",
+                "a secret is not written here but named: { env = \"NAME\" } or { file = \"/path\" }",
             ));
         };
-        Ok(OptionalSecret(std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new)))
+        // The key of the defaults may be left beside the user's: the user's wins.
+        let optional = source.remove("optional");
+        if let (Some(toml::Value::String(name)), true) = (optional, source.is_empty()) {
+            let set = std::env::var(name).ok().filter(|text| !text.is_empty());
+            return Ok(OptionalSecret(set.map(Secret::new)));
+        }
+        let secret = Secret::deserialize(toml::Value::Table(source))
+            .map_err(|error| D::Error::custom(error.message()))?;
+        Ok(OptionalSecret(Some(secret)))
     }
 }
 
@@ -250,8 +245,8 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config> {
         overrides.push((key.to_owned(), value.to_owned()));
     }
     let config: Config =
-        runtime::config::load(DEFAULTS, args.config.as_deref(), &overrides).map_err(usage)?;
-    config.alert.check().map_err(usage)?;
+        runtime::config::load(DEFAULTS, args.config.as_deref(), &overrides).map_err(fault)?;
+    config.alert.check().map_err(fault)?;
     Ok(config)
 }
 
@@ -273,12 +268,15 @@ pub(crate) fn organisations(path: &Path) -> Result<(Arc<Organisations>, Vec<u8>)
 impl Config {
     /// The standards' rows, and what events may name.
     pub(crate) fn standards(&self) -> Result<(Vec<StandardRow>, Standards)> {
-        let text = if self.standards.as_os_str().is_empty() {
-            STANDARDS.to_owned()
+        let (name, text) = if self.standards.as_os_str().is_empty() {
+            ("standards.toml as shipped".to_owned(), STANDARDS.to_owned())
         } else {
-            String::from_utf8(read(&self.standards)?).map_err(|_| usage("standards: not UTF-8"))?
+            let name = self.standards.display().to_string();
+            let text = String::from_utf8(read(&self.standards)?);
+            (name.clone(), text.map_err(|_| usage(format!("{name}: not UTF-8")))?)
         };
-        let file: StandardsFile = toml_from(&text, "standards")?;
+        let file: StandardsFile =
+            toml::from_str(&text).map_err(|error| usage(format!("{name}: {}", error.to_string().trim())))?;
         let standards = Standards {
             standards: file.standard.iter().map(|row| row.id.clone()).collect(),
             scales: file.scales,
@@ -312,6 +310,7 @@ impl Config {
             hashed.extend_from_slice(text.as_bytes());
         }
         hashed.extend_from_slice(&horizon_minutes.to_le_bytes());
+        hashed.push(u8::from(self.pseudonyms.required));
         hashed.extend_from_slice(contract::VERSION.as_bytes());
         let standards = self.standards()?.1;
         for text in standards.standards.iter().chain(&standards.scales) {
@@ -357,7 +356,7 @@ pub(crate) fn windows(names: &[String], key: &str) -> Result<Vec<Window>> {
     let mut windows = Vec::new();
     for name in names {
         let window = Window::parse(name).ok_or_else(|| {
-            usage(format!("{key}: \"{name}\" is no window: write today, 90m, 4h or 7d, at most 31d"))
+            usage(format!("{key}: \"{name}\" is no window: write today, 90m, 4h or 7d, at most 14d"))
         })?;
         if !windows.contains(&window) {
             windows.push(window);
@@ -367,10 +366,4 @@ pub(crate) fn windows(names: &[String], key: &str) -> Result<Vec<Window>> {
         return Err(usage(format!("{key}: from 1 to 40 windows")));
     }
     Ok(windows)
-}
-
-fn toml_from<T: serde::de::DeserializeOwned>(text: &str, name: &str) -> Result<T> {
-    toml::from_str(text)
-        .map_err(|error| usage(format!("{name}: {}", error.to_string().trim())))
-        .context("standards")
 }

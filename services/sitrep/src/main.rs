@@ -25,9 +25,14 @@ use cli::{Cli, Command};
 #[error("{0}")]
 struct UsageError(String);
 
-/// As [`UsageError`], with its causes.
+/// A fault of usage in words.
 fn usage(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow::Error::new(UsageError(error.to_string()))
+}
+
+/// An error that is a fault of usage, with its causes.
+fn fault(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    usage(causes(&anyhow::Error::new(error)))
 }
 
 fn main() -> ExitCode {

@@ -1,16 +1,21 @@
 //! What every service of a process shares: log, clock, shutdown, health, metrics, the web server, the threads.
 
-use std::sync::Arc;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
 use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use prometheus::Registry;
 use runtime::clock::{Clock, SystemClock};
 use runtime::health::{Condition, Health};
 use runtime::log::kafka::KafkaLog;
 use runtime::log::{Log, LogError};
 use runtime::shutdown::Shutdown;
+use tower::ServiceExt;
 
 use crate::config::Config;
 use crate::{topics, usage};
@@ -25,6 +30,17 @@ pub(crate) struct Plant {
     pub(crate) registry: Registry,
     pub(crate) runtime: tokio::runtime::Runtime,
     threads: Vec<(&'static str, JoinHandle<()>)>,
+    web: Option<Web>,
+}
+
+/// The web server: it says how the process is from the first moment on, and has the service's own routes when the
+/// service is made.
+struct Web {
+    address: SocketAddr,
+    routes: Arc<OnceLock<Router>>,
+    /// Holds when the service is made and has its own conditions: not ready before.
+    made: Condition,
+    server: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
 impl Plant {
@@ -42,7 +58,8 @@ impl Plant {
         let log =
             make_log(&Plantlet { config: &config, clock: &clock, health: &health, registry: &registry })?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        Ok(Plant { config, log, clock, shutdown, health, registry, runtime, threads: Vec::new() })
+        let (threads, web) = (Vec::new(), None);
+        Ok(Plant { config, log, clock, shutdown, health, registry, runtime, threads, web })
     }
 
     /// A plant on Kafka, its topics set up; waits for the brokers as long as it takes.
@@ -111,20 +128,35 @@ impl Plant {
         Ok(())
     }
 
-    /// Binds the web server, runs it beside the threads until the shutdown begins and everything has drained.
-    pub(crate) fn serve(mut self, router: Router, started: impl FnOnce(std::net::SocketAddr)) -> Result<()> {
+    /// Binds the web server. Before anything is waited for, so that `/readyz` can say for what.
+    pub(crate) fn listen(&mut self) -> Result<SocketAddr> {
+        if let Some(web) = &self.web {
+            return Ok(web.address);
+        }
         let address = self.config.http.listen;
-        let routes = runtime::http::routes(self.health.clone(), self.registry.clone()).merge(router);
-        let served = self.runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind(address)
-                .await
-                .with_context(|| format!("http.listen: {address} cannot be bound"))?;
-            started(listener.local_addr()?);
-            let drain = std::time::Duration::from_secs(2);
-            runtime::http::serve(listener, routes, self.shutdown.clone(), drain)
-                .await
-                .context("the web server failed")
-        });
+        let listener = self
+            .runtime
+            .block_on(tokio::net::TcpListener::bind(address))
+            .with_context(|| format!("http.listen: {address} cannot be bound"))?;
+        let address = listener.local_addr()?;
+        let routes: Arc<OnceLock<Router>> = Arc::default();
+        let (made, late) = (self.condition("service"), routes.clone());
+        let all = runtime::http::routes(self.health.clone(), self.registry.clone())
+            .fallback(async move |request: Request| made_or_starting(late.get(), request).await);
+        let drain = std::time::Duration::from_secs(2);
+        let server = self.runtime.spawn(runtime::http::serve(listener, all, self.shutdown.clone(), drain));
+        self.web = Some(Web { address, routes, made, server });
+        Ok(address)
+    }
+
+    /// Gives the web server the service's routes, and waits until the shutdown begins and everything has drained.
+    pub(crate) fn serve(mut self, router: Router, started: impl FnOnce(SocketAddr)) -> Result<()> {
+        started(self.listen()?);
+        let web = self.web.take().context("the web server was started")?;
+        web.routes.get_or_init(|| router);
+        web.made.holds();
+        let served = self.runtime.block_on(web.server).map_err(anyhow::Error::new);
+        let served = served.and_then(|served| served.context("the web server failed"));
         self.shutdown.begin();
         for (name, thread) in self.threads.drain(..) {
             if thread.join().is_err() {
@@ -136,6 +168,14 @@ impl Plant {
             Some(why) => Err(anyhow!(why)),
             None => Ok(()),
         }
+    }
+}
+
+/// The answer of the service's routes; 503 as long as there are none.
+async fn made_or_starting(routes: Option<&Router>, request: Request) -> Response {
+    match routes {
+        Some(routes) => routes.clone().oneshot(request).await.into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "starting: see /readyz\n").into_response(),
     }
 }
 

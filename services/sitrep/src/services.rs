@@ -35,7 +35,11 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
         Service::Alert => Some(config.rules(&organisations, None)?),
         Service::Intake | Service::Record => None,
     };
+    if service == Service::Intake {
+        door(&config)?;
+    }
     let mut plant = Plant::on_kafka(config)?;
+    listen(&mut plant)?;
     if !plant.set_up_topics()? {
         return Ok(());
     }
@@ -45,7 +49,13 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
         (Service::Alert, Some(rules)) => alert(&mut plant, rules, organisations)?,
         (Service::Alert, None) => Router::new(),
     };
-    plant.serve(router, |address| tracing::info!(%address, "listening"))
+    plant.serve(router, |_| ())
+}
+
+fn listen(plant: &mut Plant) -> Result<()> {
+    let address = plant.listen()?;
+    tracing::info!(%address, "listening");
+    Ok(())
 }
 
 /// Runs the aggregator over Kafka, for ever or once.
@@ -54,12 +64,14 @@ pub(crate) fn aggregate(args: &AggregateArgs) -> Result<()> {
     if args.backfill {
         return backfill(args, config);
     }
+    config.engine()?; // what is wrong is said before Kafka is waited for
     let mut plant = Plant::on_kafka(config)?;
+    listen(&mut plant)?;
     if !plant.set_up_topics()? {
         return Ok(());
     }
     spawn_aggregator(&mut plant)?;
-    plant.serve(Router::new(), |address| tracing::info!(%address, "listening"))
+    plant.serve(Router::new(), |_| ())
 }
 
 /// Starts the aggregator on its thread.
@@ -83,20 +95,27 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
     plant.spawn("aggregator", move || pipeline::run(settings, config, parts))
 }
 
-/// The intake's routes.
-pub(crate) fn intake(plant: &Plant, organisations: &Organisations, standards: Standards) -> Result<Router> {
-    let config = &plant.config;
+/// Who may post, and how references become pseudonyms; what is wrong is a fault of configuration.
+fn door(config: &config::Config) -> Result<(intake::token::Access, intake::pseudonym::Pseudonyms)> {
     let token = config.http.token.0.as_ref().map(|token| token.expose());
     let key = config.pseudonyms.key.0.as_ref().map(|key| key.expose().as_bytes());
-    let body_bytes = usize::try_from(config.http.max_body.get()).unwrap_or(usize::MAX);
+    let access = intake::token::Access::new(token, config.http.listen.ip())
+        .map_err(|error| usage(format!("http.token: {error}")))?;
+    let pseudonyms = intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
+        .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
+    Ok((access, pseudonyms))
+}
+
+/// The intake's routes.
+pub(crate) fn intake(plant: &Plant, organisations: &Organisations, standards: Standards) -> Result<Router> {
+    let (access, pseudonyms) = door(&plant.config)?;
+    let body_bytes = usize::try_from(plant.config.http.max_body.get()).unwrap_or(usize::MAX);
     let state = intake::IntakeState::new(intake::Intake {
         log: plant.log.clone(),
         organisations: organisations.clone(),
         standards,
-        pseudonyms: intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
-            .map_err(|error| usage(format!("pseudonyms.key: {error}")))?,
-        access: intake::token::Access::new(token, config.http.listen.ip())
-            .map_err(|error| usage(format!("http.token: {error}")))?,
+        pseudonyms,
+        access,
         limits: intake::Limits { body_bytes, ..intake::Limits::default() },
         metrics: intake::metrics::Metrics::new(&plant.registry)?,
         condition: plant.condition("intake"),
@@ -126,43 +145,17 @@ fn record(plant: &mut Plant) -> Result<Router> {
         shutdown: plant.shutdown.clone(),
     };
     let (handle, shutdown) = (plant.runtime.handle().clone(), plant.shutdown.clone());
-    let bucket = plant.condition("bucket");
+    // Several recorders that wait for one store do not all ask at once.
+    let seed = plant.clock.now_ms().unsigned_abs();
     plant.spawn("record", move || {
         handle.block_on(async move {
-            ensure_bucket(&settings, &bucket, &shutdown).await;
-            if shutdown.is_begun() { Ok(()) } else { recorder::service::run(recorder).await }
+            match recorder::setup::prepare(&settings, &shutdown, seed).await {
+                Some(_) => recorder::service::run(recorder).await,
+                None => Ok(()),
+            }
         })
     })?;
     Ok(Router::new())
-}
-
-/// Waits until the store answers and has the bucket.
-async fn ensure_bucket(
-    settings: &recorder::influx::Settings,
-    condition: &runtime::health::Condition,
-    shutdown: &runtime::shutdown::Shutdown,
-) {
-    let mut said = String::new();
-    loop {
-        match recorder::setup::ensure_bucket(settings).await {
-            Ok(found) => {
-                tracing::info!(?found, "the store's bucket");
-                return condition.holds();
-            }
-            Err(error) => {
-                let text = error.to_string();
-                condition.waits(text.clone());
-                if text != said {
-                    tracing::warn!(error = text, "waiting for the store");
-                    said = text;
-                }
-            }
-        }
-        tokio::select! {
-            () = shutdown.begun() => return,
-            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
-        }
-    }
 }
 
 /// Starts the alerter on its thread.

@@ -138,15 +138,18 @@ impl Writer<'_> {
             let mut series = Vec::new();
             for (slot, measure, window) in figures.slots.all() {
                 let touched = marks.parts.get(&(org, slot)).is_some_and(|bits| bits & bit != 0);
-                let due = whole
-                    && minute.0.is_multiple_of(figures.slots.step(window))
-                    && figures.since(org, measure) <= minute;
+                let due = whole && minute.0.is_multiple_of(figures.slots.step(window));
                 if !(touched || due) || !measure.exists_at(organisation.level) {
                     continue;
                 }
                 let tag = window.map(|window| figures.slots.windows()[window]);
                 let Some(window) = sweep.window(tag) else { continue };
-                sweep.series(org, measure, window, &mut |key, values| series.push(Series { key, values }));
+                sweep.series(org, measure, window, &mut |key, values| {
+                    // Before its first minute a missing point and a point of zeros say the same (spec 2.4).
+                    if figures.since(org, measure, key.department_type) <= minute {
+                        series.push(Series { key, values });
+                    }
+                });
             }
             if !series.is_empty() {
                 let revision = self.revision(org, minute);

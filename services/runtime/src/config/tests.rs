@@ -56,7 +56,9 @@ fn overrides_come_last_and_are_toml_values_or_text() {
     assert_eq!((whole.http.port, whole.rules.len(), whole.http.max_body), (7, 0, Bytes(1024)));
     assert_eq!(whole.http.time_out.as_ms(), 2_000);
     let wrong = over(&[("http.prot", "7")]).unwrap_err().to_string();
-    assert!(wrong.contains(": http.prot: unknown field"), "{wrong}");
+    assert!(wrong.starts_with("--set: http.prot: unknown field"), "{wrong}");
+    let wrong = over(&[("rules", "[1, 300]")]).unwrap_err().to_string();
+    assert!(wrong.starts_with("--set: rules[1]: "), "{wrong}");
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn an_error_names_the_key_and_what_would_be_right() {
         ),
         (
             "[http]\ntime_out = 4\n",
-            "sitrep.toml: http.time_out: invalid type: integer `4`, expected a string",
+            "sitrep.toml: http.time_out: a duration is a text: write \"4h\", \"15m\", \"1h30m\" or \"250ms\"",
         ),
         ("[http.token]\n", "sitrep.toml: http.token: a secret is { env = \"NAME\" } or { file = \"/path\" }"),
         (

@@ -57,7 +57,7 @@ impl KafkaLog {
         let queries: Arc<Queries> = Arc::new(
             config
                 .queries()
-                .create_with_context(Context::new(health.clone()))
+                .create_with_context(Context::of_queries(health.clone()))
                 .map_err(|error| failed("", &error))?,
         );
         let producers = Producers::new(config, health.clone())?;

@@ -28,7 +28,7 @@ pub struct KafkaConfig {
     pub send_queue: Bytes,
     /// A partition with something to read that has not moved for so long is an error.
     pub stall_timeout: Duration,
-    /// Further settings of librdkafka, such as those of TLS. Not those that this program depends on.
+    /// Further settings of librdkafka; not those that this program depends on. TLS and SASL are not built in.
     pub properties: BTreeMap<String, String>,
 }
 

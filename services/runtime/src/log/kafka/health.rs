@@ -141,16 +141,23 @@ impl KafkaHealth {
 pub(super) struct Context {
     health: KafkaHealth,
     progress: Option<Arc<Progress>>,
+    /// Whether this client is polled all the time, so that what it says of the brokers is news.
+    prompt: bool,
 }
 
 impl Context {
     pub(super) fn new(health: KafkaHealth) -> Context {
-        Context { health, progress: None }
+        Context { health, progress: None, prompt: true }
+    }
+
+    /// Of the client that the watchdog polls now and then: what it says may be seconds old, and the watchdog asks then.
+    pub(super) fn of_queries(health: KafkaHealth) -> Context {
+        Context { health, progress: None, prompt: false }
     }
 
     /// Of a reader, whose statistics say what it has fetched.
     pub(super) fn of_reader(health: KafkaHealth, progress: Arc<Progress>) -> Context {
-        Context { health, progress: Some(progress) }
+        Context { health, progress: Some(progress), prompt: true }
     }
 
     pub(super) fn health(&self) -> &KafkaHealth {
@@ -176,7 +183,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         self.health.0.errors.inc();
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) => self.health.is_away(reason),
+            Some(RDKafkaErrorCode::AllBrokersDown) if self.prompt => self.health.is_away(reason),
             code => tracing::debug!(?code, reason, "librdkafka reported an error"),
         }
     }

@@ -1,0 +1,33 @@
+//! The real binary on the command line, without any server: what it says to wrong input and configuration, files in
+//! and figures out, and `sitrep up` with its front door, restarts and kills.
+//!
+//! Cargo is asked for the binary first; `SITREP_BIN` names another.
+
+#[path = "command_line/bad_input.rs"]
+mod bad_input;
+#[path = "command_line/demo.rs"]
+mod demo;
+#[path = "command_line/door.rs"]
+mod door;
+#[path = "command_line/files.rs"]
+mod files;
+#[path = "command_line/http.rs"]
+mod http;
+#[path = "command_line/published.rs"]
+mod published;
+#[path = "command_line/run.rs"]
+mod run;
+#[path = "command_line/running.rs"]
+mod running;
+#[path = "command_line/up.rs"]
+mod up;
+#[path = "command_line/world.rs"]
+mod world;
+#[path = "command_line/wrong.rs"]
+mod wrong;
+
+#[expect(dead_code, reason = "the stack test, whose file it is, uses more of it")]
+#[path = "stack/patience.rs"]
+mod patience;
+#[path = "stack/process.rs"]
+mod process;

@@ -1,0 +1,195 @@
+//! Each a bug that the property test found, in its smallest form: what the live engine must write again.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use acceptance::places;
+use domain::admission::Standards;
+use domain::engine::{Engine, HORIZON_MINUTES, Settings};
+use domain::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
+use domain::freshness::Patience;
+use domain::ids::Ref;
+use domain::measures::{DEFAULT_WINDOWS, Measure, OrgMinute, Revision, TypeTag, Window};
+use domain::organisations::{Level, Organisations};
+use domain::time::{Millis, Minute, Second, rfc3339};
+
+type Saved = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
+
+fn little_england() -> Organisations {
+    places::organisations(places::LITTLE_ENGLAND).expect("a right table")
+}
+
+struct World {
+    engine: Engine,
+    published: Vec<OrgMinute>,
+    number: u32,
+}
+
+fn at(text: &str) -> Millis {
+    rfc3339(format!("2026-11-{text}:00Z").as_bytes()).expect("a day and a time")
+}
+
+fn second(text: &str) -> Second {
+    at(text).second()
+}
+
+fn engine(epoch: u64) -> Engine {
+    let settings = Settings {
+        orgs: Arc::new(little_england()),
+        standards: Standards::default(),
+        windows: DEFAULT_WINDOWS.to_vec(),
+        exclude_disposals: Vec::new(),
+        horizon_minutes: HORIZON_MINUTES,
+        patience: Patience::default(),
+    };
+    Engine::new(settings, epoch)
+}
+
+fn site(index: usize) -> String {
+    let orgs = little_england();
+    orgs.iter().filter(|(_, org)| org.level == Level::Site).nth(index).expect("some sites").1.code.clone()
+}
+
+fn service() -> String {
+    let orgs = little_england();
+    orgs.iter().find(|(_, org)| org.level == Level::Service).expect("a service").1.code.clone()
+}
+
+impl World {
+    fn begin(mut engine: Engine, published: Vec<OrgMinute>, now: &str) -> World {
+        engine.begin(at(now));
+        let mut world = World { engine, published, number: 0 };
+        world.publish();
+        world
+    }
+
+    fn say(&mut self, now: &str, statement: Statement<'static>) {
+        self.number += 1;
+        let event = Event {
+            id: format!("{}", self.number).into(),
+            source: "feed".into(),
+            recorded_at: at(now),
+            statement,
+        };
+        assert_eq!(self.engine.take(&event, at(now)).0, Outcome::Accepted);
+    }
+
+    fn publish(&mut self) {
+        let published = &mut self.published;
+        self.engine.publish_newest(&mut |one| published.push(one));
+        while self.engine.publish_older(1_000, &mut |one| published.push(one)) > 0 {}
+    }
+
+    fn save(&mut self) -> Saved {
+        let mut saved = Saved::new();
+        self.engine.save(&mut |(kind, key, bytes)| {
+            saved.insert((kind, key.to_vec()), bytes.expect("nothing is forgotten here").to_vec());
+        });
+        saved
+    }
+
+    /// What stands of a field in the store.
+    fn holds(&self, org: &str, minute: &str, measure: Measure, window: Option<Window>, field: &str) -> i64 {
+        let minute: Minute = second(minute).minute();
+        let mut newest: Option<(Revision, i64)> = None;
+        for one in self.published.iter().filter(|one| one.org == org && one.minute == minute) {
+            for series in one.series.iter().filter(|series| {
+                series.key.measure == measure
+                    && series.key.window == window
+                    && matches!(series.key.department_type, None | Some(TypeTag::All))
+            }) {
+                let value = series.field(field).expect("a field of the measure");
+                newest = newest.max(Some((one.revision, value)));
+            }
+        }
+        newest.map_or(0, |(_, value)| value)
+    }
+}
+
+fn restored(saved: &Saved, epoch: u64) -> Engine {
+    let mut engine = engine(epoch);
+    for ((kind, key), bytes) in saved {
+        assert!(engine.restore(*kind, key, bytes));
+    }
+    engine.restored();
+    engine
+}
+
+/// A decision to admit at 01:00 counts as over twelve hours from 13:01 on. When it turns out to have been at 03:00, the
+/// two hours after 13:01 must be written again, as well as those after 01:00.
+#[test]
+fn a_corrected_decision_is_written_again_where_twelve_hours_were_over() {
+    let mut world = World::begin(engine(1), Vec::new(), "20T00:10");
+    let attendance = || Attendance::new(site(0), Ref([1; 16]));
+    let mut arrives = attendance();
+    arrives.arrived_at = Fact::Stated(second("20T00:00"));
+    arrives.decided_to_admit_at = Fact::Stated(second("20T01:00"));
+    world.say("20T01:01", Statement::Attendance(arrives));
+    world.engine.tick(at("20T16:00"));
+    world.publish();
+    let over = |world: &World, minute| {
+        world.holds(&site(0), minute, Measure::AeDepartment, None, "awaiting_over_12h")
+    };
+    assert_eq!((over(&world, "20T13:00"), over(&world, "20T13:01"), over(&world, "20T15:59")), (0, 1, 1));
+    let mut corrected = attendance();
+    corrected.decided_to_admit_at = Fact::Stated(second("20T03:00"));
+    world.say("20T16:00", Statement::Attendance(corrected));
+    world.publish();
+    assert_eq!((over(&world, "20T13:01"), over(&world, "20T15:00"), over(&world, "20T15:01")), (0, 0, 1));
+}
+
+/// A correction comes after the checkpoint, and the process dies before it has written the older minutes again. Read
+/// again from the log, the event must mark them.
+#[test]
+fn a_correction_after_the_checkpoint_is_not_forgotten_by_a_crash() {
+    let mut world = World::begin(engine(1), Vec::new(), "20T00:10");
+    let mut leaves = Attendance::new(site(0), Ref([1; 16]));
+    leaves.arrived_at = Fact::Stated(second("20T01:00"));
+    leaves.departed_at = Fact::Stated(second("20T02:00"));
+    world.say("20T02:01", Statement::Attendance(leaves));
+    world.engine.tick(at("20T04:00"));
+    world.publish();
+    let saved = world.save();
+    let departed = |world: &World, minute| {
+        world.holds(&site(0), minute, Measure::AeFourHour, Some(Window::Rolling(60)), "departed")
+    };
+    assert_eq!((departed(&world, "20T02:30"), departed(&world, "20T03:30")), (1, 0));
+    let corrected = || {
+        let mut corrected = Attendance::new(site(0), Ref([1; 16]));
+        corrected.departed_at = Fact::Stated(second("20T03:00"));
+        Statement::Attendance(corrected)
+    };
+    world.say("20T04:00", corrected());
+    // Killed here: nothing of it was published.
+    let number = world.number - 1;
+    let mut again = World { engine: restored(&saved, 2), published: world.published, number };
+    again.say("20T04:00", corrected());
+    let mut again = World::begin(again.engine, again.published, "20T04:02");
+    again.publish();
+    assert_eq!((departed(&again, "20T02:30"), departed(&again, "20T03:30")), (0, 1));
+}
+
+/// A site's only journey is sent elsewhere; the marks are in the checkpoint, and the process that takes over has never
+/// seen the site with a handover. The zeros must be written all the same.
+#[test]
+fn the_zeros_of_what_went_elsewhere_survive_a_checkpoint() {
+    let mut world = World::begin(engine(1), Vec::new(), "20T00:10");
+    let mut journey = Journey::new(service(), Ref([2; 16]));
+    journey.destination = Fact::Stated(site(0).into());
+    journey.arrived_at = Fact::Stated(second("20T01:00"));
+    journey.handed_over_at = Fact::Stated(second("20T01:20"));
+    world.say("20T01:21", Statement::Ambulance(journey));
+    world.engine.tick(at("20T02:00"));
+    world.publish();
+    let completed = |world: &World, site: &str| {
+        world.holds(site, "20T01:30", Measure::AmbHandover, Some(Window::Rolling(60)), "completed")
+    };
+    assert_eq!((completed(&world, &site(0)), completed(&world, &site(1))), (1, 0));
+    let mut diverted = Journey::new(service(), Ref([2; 16]));
+    diverted.destination = Fact::Stated(site(1).into());
+    world.say("20T02:00", Statement::Ambulance(diverted));
+    let saved = world.save();
+    // Killed here: the marks were saved, nothing of it was published.
+    let again = World::begin(restored(&saved, 2), world.published, "20T02:02");
+    assert_eq!((completed(&again, &site(0)), completed(&again, &site(1))), (0, 1));
+}

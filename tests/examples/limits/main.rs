@@ -1,0 +1,46 @@
+//! The bare limits beside which sitrep's speed is told, and the measurements that need a program of their own: how much
+//! memory an attendance takes, and how soon after a POST the store shows the new figure. `tests/bench/run` calls it;
+//! nothing here judges, and no test is timed.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
+
+mod kafka;
+mod latency;
+mod memory;
+mod parse;
+mod process;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: limits parse FILE
+       limits produce BROKERS TOPIC FILE     fills the topic with the lines of FILE, keyed by site
+       limits drain BROKERS TOPIC            counts the bytes of the topic
+       limits events plain|journeys DAYS     events of whole days of England, ten statements an attendance, to standard output
+       limits memory ledger|engine|live      takes events from standard input, prints what an attendance takes
+       limits latency ADDRESS STORE_DIR      posts to a running `sitrep up`, watches its store";
+
+/// What a part of the program may end with.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["parse", file] => parse::run(file),
+        ["produce", brokers, topic, file] => kafka::produce(brokers, topic, file),
+        ["drain", brokers, topic] => kafka::drain(brokers, topic),
+        ["events", kind, days] => memory::events(kind, days),
+        ["memory", what] => memory::run(what),
+        ["latency", address, dir] => latency::run(address, dir),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("limits: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
