@@ -123,7 +123,7 @@ fn a_damaged_table_is_told_with_line_and_column() {
         (
             wye.clone(),
             wye.replace("6138", "100"),
-            "line 4 (RLQ, type 1): 2478 over four hours is more than 207 attendances",
+            "line 4 (RLQ, type 1): 2478 over four hours is more than 100 attendances",
         ),
         (wye.clone(), format!("{wye},7"), "line 4: 23 cells, 22 were expected"),
         (wye.clone(), format!("{wye}\n{wye}"), "line 5: RLQ stands twice for "),

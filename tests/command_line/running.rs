@@ -109,10 +109,11 @@ impl Running {
         value.unwrap_or_else(|| panic!("no metric {series}"))
     }
 
-    /// Every point that is not all zeros, of every minute of the last hours; and which minutes these are.
-    pub(crate) fn points(&self, orgs: &Organisations) -> (Minute, Minute, BTreeMap<Minute, Points>) {
+    /// Every point that is not all zeros, of every minute of the last hours; and which minutes these are. `None` as
+    /// long as the board shows nothing.
+    pub(crate) fn points(&self, orgs: &Organisations) -> Option<(Minute, Minute, BTreeMap<Minute, Points>)> {
         let newest = self.json("/v1/measures?measure=ae_department&org=ENG");
-        let range = (instant(&newest["from"]), instant(&newest["until"]));
+        let range = (instant(&newest["from"])?, instant(&newest["until"])?);
         let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
         for definition in &MEASURES {
             let has = |org: &&str| {
@@ -142,13 +143,13 @@ impl Running {
                 }
             }
         }
-        (range.0, range.1, points)
+        Some((range.0, range.1, points))
     }
 
     /// Waits until every point of the last four hours is what the model says; returns the newest minute.
     pub(crate) fn equals(&self, reading: &Reading<'_>, orgs: &Organisations) -> Minute {
         eventually("every point is what the model says", SOON, || {
-            let (from, until, held) = self.points(orgs);
+            let (from, until, held) = self.points(orgs).ok_or("the board shows nothing")?;
             let newest = (self.metric("sitrep_aggregate_newest_minute_timestamp_seconds") / 60) as u32;
             if until.0 != newest {
                 return Err(format!("the board shows {until}, the aggregator is at {}", Minute(newest)));
@@ -173,8 +174,11 @@ pub(crate) fn text(json: &Json) -> &str {
     json.as_str().expect("a text")
 }
 
-fn instant(json: &Json) -> Minute {
-    domain::time::rfc3339(text(json).as_bytes()).expect("an instant").second().minute()
+/// A minute of an answer; `None` where it is that of a board that knows none.
+fn instant(json: &Json) -> Option<Minute> {
+    let text = text(json);
+    (!text.starts_with("1970-"))
+        .then(|| domain::time::rfc3339(text.as_bytes()).expect("an instant").second().minute())
 }
 
 /// The address in the line that says where the board is.

@@ -252,10 +252,18 @@ impl Live {
                 self.observe_row(id, newest.minute, &Row::new(&newest));
             }
             if self.has_spark(id) {
+                // A kept history may have a point an hour only: between two steps the last one stands.
+                let stands_for = if self.mode == Mode::Live { 0 } else { 60 };
+                let mut last: Option<(Minute, Row)> = None;
                 for at in until.minus(SPARK_MINUTES).0.div_ceil(SPARK_STEP)..=until.0 / SPARK_STEP {
                     let minute = Minute(at * SPARK_STEP);
                     if let Some(row) = reader.row(&org.code, minute)? {
-                        self.observe_spark(id, minute, &row);
+                        last = Some((minute, row));
+                    }
+                    if let Some((since, row)) = &last
+                        && minute <= since.plus(stands_for)
+                    {
+                        self.observe_spark(id, minute, row);
                     }
                 }
             }

@@ -62,7 +62,9 @@ function presentLine(row, board) {
 function ageCell(row, board) {
   const told = board.ageOf(row.org.code);
   if (!told) return make("span", "none", "no figures");
-  const cell = make("span", "", age(told.seconds));
+  // Kept figures have no feed behind them: not silent, but without an age.
+  const unknown = board.mode !== "live" && told.seconds === null;
+  const cell = unknown ? make("span", "none", NONE) : make("span", "", age(told.seconds));
   cell.title = `figures as at ${clock(told.minuteMs)}`;
   return cell;
 }

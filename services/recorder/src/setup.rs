@@ -12,6 +12,7 @@ use influxdb2::Client;
 use influxdb2::api::buckets::ListBucketsRequest;
 use influxdb2::api::organization::ListOrganizationRequest;
 use influxdb2::models::{PostBucketRequest, Query, RetentionRule, retention_rule};
+use runtime::health::Condition;
 use runtime::shutdown::Shutdown;
 
 use crate::backoff::Backoff;
@@ -78,24 +79,26 @@ pub async fn ensure_bucket(settings: &Settings) -> Result<Bucket, SetupError> {
 const LEAST_RETENTION: Duration = Duration::from_secs(15 * 86_400);
 
 /// Makes the bucket unless it is there, for as long as it takes: a store that is away is waited for, as writing waits
-/// for it. `None` if the shutdown began first. Says in the log what it found, and once each why it waits.
-pub async fn prepare(settings: &Settings, shutdown: &Shutdown, seed: u64) -> Option<Bucket> {
-    let (mut backoff, mut said) = (Backoff::new(seed), String::new());
+/// for it. `None` if the shutdown began first. Says in the log what it found; the condition says why it waits.
+pub async fn prepare(
+    settings: &Settings,
+    shutdown: &Shutdown,
+    condition: &Condition,
+    seed: u64,
+) -> Option<Bucket> {
+    let mut backoff = Backoff::new(seed);
     loop {
         let tried = tokio::select! {
             tried = ensure_bucket(settings) => tried,
             () = shutdown.begun() => return None,
         };
-        let why = match tried {
+        match tried {
             Ok(bucket) => {
                 tell(settings, bucket);
+                condition.holds();
                 return Some(bucket);
             }
-            Err(error) => error.to_string(),
-        };
-        if why != said {
-            tracing::warn!(url = settings.url, why, "the store's bucket cannot be checked yet");
-            said = why;
+            Err(error) => condition.waits(error.to_string()),
         }
         tokio::select! {
             () = tokio::time::sleep(backoff.next(None)) => {}

@@ -147,9 +147,10 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let (handle, shutdown) = (plant.runtime.handle().clone(), plant.shutdown.clone());
     // Several recorders that wait for one store do not all ask at once.
     let seed = plant.clock.now_ms().unsigned_abs();
+    let bucket = plant.condition("bucket");
     plant.spawn("record", move || {
         handle.block_on(async move {
-            match recorder::setup::prepare(&settings, &shutdown, seed).await {
+            match recorder::setup::prepare(&settings, &shutdown, &bucket, seed).await {
                 Some(_) => recorder::service::run(recorder).await,
                 None => Ok(()),
             }

@@ -7,6 +7,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::{get, post};
+use runtime::clock::ManualClock;
+use runtime::health::Health;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -131,8 +133,12 @@ async fn a_store_that_is_away_is_waited_for_until_the_shutdown() {
     let settings = Settings::new(&format!("http://{}", listener.local_addr().unwrap()), "o", "b", "t");
     drop(listener);
     let shutdown = Shutdown::new();
-    let (waiting, stop) = (prepare(&settings, &shutdown, 1), async { shutdown.begin() });
+    let health = Health::new(Arc::new(ManualClock::new(0)));
+    let bucket = health.condition("bucket");
+    let (waiting, stop) = (prepare(&settings, &shutdown, &bucket, 1), async { shutdown.begin() });
     assert_eq!(tokio::join!(waiting, stop).0, None);
+    assert!(!health.is_ready(), "a store that is away is no readiness");
     let (settings, running) = (store(Fake::default()).await, Shutdown::new());
-    assert_eq!(prepare(&settings, &running, 1).await, Some(Bucket::Created));
+    assert_eq!(prepare(&settings, &running, &bucket, 1).await, Some(Bucket::Created));
+    assert!(health.is_ready());
 }
