@@ -11,7 +11,10 @@ use acceptance::model::{Model, Points};
 use domain::admission::Standards;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::freshness::Patience;
-use domain::measures::{OrgMinute, Revision, SeriesKey, Values};
+use domain::measures::{
+    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values,
+};
+use domain::organisations::Level;
 use domain::time::{Millis, Minute};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -62,6 +65,40 @@ impl World<'_> {
         }
         engine.begin(now);
         engine
+    }
+
+    /// Somebody else started in between, with another configuration, and published what is wrong.
+    fn stranger(&mut self, rng: &mut ChaCha8Rng, now: Minute) {
+        self.epoch += 1;
+        let orgs: Vec<(String, Level)> =
+            self.case.orgs.iter().map(|(_, org)| (org.code.clone(), org.level)).collect();
+        for n in 1..rng.random_range(2..40) {
+            let (org, level) = orgs[rng.random_range(0..orgs.len())].clone();
+            let measure = Measure::ALL[rng.random_range(0..Measure::ALL.len())];
+            if !measure.exists_at(level) {
+                continue;
+            }
+            let definition = measure.definition();
+            let window = definition
+                .by_window
+                .then(|| self.case.settings.windows[rng.random_range(0..self.case.settings.windows.len())]);
+            let minute = now.minus(rng.random_range(0..2_000));
+            if window.is_some_and(|window| !minute.0.is_multiple_of(window.step())) {
+                continue;
+            }
+            let tags = [TypeTag::All, TypeTag::One, TypeTag::Two, TypeTag::Three];
+            let department_type = definition.by_type.then(|| tags[rng.random_range(0..tags.len())]);
+            let key = SeriesKey { measure, department_type, window };
+            self.published.push(OrgMinute {
+                level,
+                org,
+                minute,
+                revision: Revision { epoch: self.epoch, n },
+                freshness: Freshness::default(),
+                restated: true,
+                series: vec![Series { key, values: [rng.random_range(1..9); MAX_FIELDS] }],
+            });
+        }
     }
 
     fn take(&mut self, engine: &mut Engine, index: usize) {
@@ -169,6 +206,9 @@ fn run(case: &Case) {
         if rng.random_bool(if arriving { 0.15 } else { 0.002 }) {
             if rng.random_bool(0.3) {
                 world.lose_checkpoint();
+            }
+            if rng.random_bool(0.3) {
+                world.stranger(&mut rng, Minute(minute));
             }
             engine = world.start(position, now);
             engine.publish_newest(&mut |one| world.published.push(one));

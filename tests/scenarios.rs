@@ -8,7 +8,7 @@ use domain::replay::Replay;
 /// Tells every story that `plays` to the figures that `make` makes; some must.
 fn tell<F: Figures>(plays: impl Fn(&Scenario) -> bool, make: impl Fn(&Scenario) -> F) {
     let (mut told, mut wrong) = (0, Vec::new());
-    for (name, text) in stories().unwrap() {
+    for (name, text) in stories().expect("the folder of stories") {
         match Scenario::read(&text) {
             Err(error) => wrong.push(format!("{name}: {error}")),
             Ok(story) if plays(&story) => {

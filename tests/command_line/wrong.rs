@@ -52,7 +52,10 @@ fn a_wrong_key_of_the_configuration_is_named() {
             "[restate]\ndelay = \"4 hours\"\n",
             "{file}: restate.delay: \"4 hours\" is not a duration: write \"4h\", \"15m\", \"1h30m\" or \"250ms\"\n",
         ),
-        ("[restate]\ndelay = 10\n", "{file}: restate.delay: a duration is a text: write \"4h\", \"15m\","),
+        (
+            "[restate]\ndelay = 10\n",
+            "{file}: restate.delay: invalid type: integer `10`, expected a duration such as \"4h\", ",
+        ),
         ("[alert]\nmax_age = \"0s\"\n", "alert.max_age: must be at least \"1m\""),
         ("[ledger]\nhorizon = \"1m\"\n", "ledger.horizon: must be from \"1h\" to \"60d\"\n"),
         ("[http]\nmax_body = \"16MB\"\n", "{file}: http.max_body: \"16MB\" is not a size: write \"64KiB\","),

@@ -72,14 +72,19 @@ pub(crate) fn waited_for(seed: u64) {
         let waiting = world.alert().metric("sitrep_alert_outbox_notices")?;
         if waiting >= 1.0 { Ok(()) } else { Err("no page yet".to_owned()) }
     });
+    waits(world.alert(), "channel pager");
     say("a page waits for Alertmanager");
+    pause(OUTAGE);
+    assert_eq!(world.alert().said("channel pager"), 1, "said once: {:#?}", world.alert().lines());
     alertmanager.start();
     webhooks.become_these(&["firing"]);
+    world.alert().ready();
     alertmanager.kill();
-    pause(OUTAGE);
+    waits(world.alert(), "channel pager");
     alertmanager.start();
     // It has forgotten everything; keeping the alert alive tells it again.
     webhooks.become_these(&["firing", "firing"]);
+    world.alert().ready();
     assert_eq!(active(alertmanager.address()).map(|alerts| alerts.len()), Ok(1));
     world.patients(true);
     webhooks.become_these(&["firing", "firing", "resolved"]);

@@ -80,7 +80,7 @@ pub(crate) fn a_zombie_changes_nothing(seed: u64) {
     // The first one counts otherwise, so that whatever it writes is seen: nothing of it may stand.
     let all: Vec<String> = Disposal::ALL.iter().map(|one| format!("\"{}\"", one.as_str())).collect();
     let otherwise = format!("measures.exclude_disposals=[{}]", all.join(","));
-    let arguments = world.arguments("aggregate", "zombie", &[&otherwise, "measures.windows=[\"4h\",\"1h\"]"]);
+    let arguments = world.arguments("aggregate", "zombie", &[&otherwise]);
     let mut zombie = Service::start("zombie", &arguments);
     zombie.ready();
     let told = world.tell();

@@ -7,6 +7,7 @@
 
 mod positions;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -60,6 +61,8 @@ pub struct Setup {
     pub shutdown: Shutdown,
     /// Holds while the log and the checkpoint can be used.
     pub condition: Condition,
+    /// Holds unless a channel's receiver is away: it is waited for, and told when it is back.
+    pub receivers: Condition,
     /// The self-metrics.
     pub metrics: AlertMetrics,
     /// Where notices are sent from.
@@ -88,6 +91,13 @@ pub fn run(setup: Setup) -> Result<(), RunError> {
     Ok(())
 }
 
+/// What became of a delivery.
+struct Delivered {
+    id: u64,
+    channel: String,
+    outcome: Outcome,
+}
+
 struct Shell {
     setup: Setup,
     alerter: Alerter,
@@ -95,9 +105,11 @@ struct Shell {
     positions: Option<Positions>,
     reader: Option<Box<dyn Reader>>,
     notifiers: Arc<Notifiers>,
-    outcomes_in: Sender<(u64, Outcome)>,
-    outcomes: Receiver<(u64, Outcome)>,
+    outcomes_in: Sender<Delivered>,
+    outcomes: Receiver<Delivered>,
     under_way: usize,
+    /// The channels whose receivers did not take the last notice, and why.
+    away: BTreeMap<String, String>,
     /// Not before this wall time: the log failed.
     read_after_ms: i64,
     append_after_ms: i64,
@@ -127,6 +139,7 @@ impl Shell {
             }
         };
         let (outcomes_in, outcomes) = channel();
+        setup.receivers.holds();
         Ok(Shell {
             setup,
             alerter,
@@ -137,6 +150,7 @@ impl Shell {
             outcomes_in,
             outcomes,
             under_way: 0,
+            away: BTreeMap::new(),
             read_after_ms: i64::MIN,
             append_after_ms: i64::MIN,
             append_fails: false,
@@ -215,9 +229,24 @@ impl Shell {
 
     /// Takes in what became of deliveries.
     fn settle(&mut self) {
-        while let Ok((id, outcome)) = self.outcomes.try_recv() {
-            self.under_way -= 1;
-            self.alerter.delivered(id, &outcome, self.setup.clock.now_ms());
+        while let Ok(delivered) = self.outcomes.try_recv() {
+            self.settle_one(&delivered);
+        }
+    }
+
+    fn settle_one(&mut self, delivered: &Delivered) {
+        self.under_way -= 1;
+        self.alerter.delivered(delivered.id, &delivered.outcome, self.setup.clock.now_ms());
+        match &delivered.outcome {
+            Outcome::Later { reason, .. } => self.away.insert(delivered.channel.clone(), reason.clone()),
+            Outcome::Taken | Outcome::Refused { .. } => self.away.remove(&delivered.channel),
+        };
+        let away: Vec<String> =
+            self.away.iter().map(|(channel, why)| format!("channel {channel}: {why}")).collect();
+        if away.is_empty() {
+            self.setup.receivers.holds();
+        } else {
+            self.setup.receivers.waits(away.join("; "));
         }
     }
 
@@ -248,7 +277,7 @@ impl Shell {
             self.setup.runtime.spawn(async move {
                 let outcome = notifiers.send(&delivery, now_ms).await;
                 // The loop is gone only at the end of the process, and then the notice is sent again after the next start.
-                drop(results.send((delivery.id, outcome)));
+                drop(results.send(Delivered { id: delivery.id, channel: delivery.channel, outcome }));
             });
         }
     }
@@ -287,10 +316,7 @@ impl Shell {
     fn drain(&mut self) {
         while self.under_way > 0 {
             match self.outcomes.recv_timeout(self.setup.config.timeout.get()) {
-                Ok((id, outcome)) => {
-                    self.under_way -= 1;
-                    self.alerter.delivered(id, &outcome, self.setup.clock.now_ms());
-                }
+                Ok(delivered) => self.settle_one(&delivered),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
             }
         }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time;
 
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, Error as _, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::{Table, Value};
 
@@ -192,18 +192,33 @@ fn first_quantity(text: &str) -> Option<(u64, &str, &str)> {
     Some((number.parse().ok()?, unit, rest))
 }
 
+/// A text, of which it is said what it should have been.
+struct Text(&'static str);
+
+impl Visitor<'_> for Text {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+}
+
 impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        let wrong =
-            |_| D::Error::custom("a duration is a text: write \"4h\", \"15m\", \"1h30m\" or \"250ms\"");
-        String::deserialize(from).map_err(wrong)?.parse().map_err(D::Error::custom)
+        let text =
+            from.deserialize_str(Text("a duration such as \"4h\", \"15m\", \"1h30m\" or \"250ms\""))?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
-        let wrong = |_| D::Error::custom("a size is a text: write \"64KiB\", \"16MiB\" or \"1GiB\"");
-        String::deserialize(from).map_err(wrong)?.parse().map_err(D::Error::custom)
+        let text = from.deserialize_str(Text("a size such as \"64KiB\", \"16MiB\" or \"1GiB\""))?;
+        text.parse().map_err(D::Error::custom)
     }
 }
 

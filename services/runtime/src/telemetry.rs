@@ -58,7 +58,7 @@ mod tests {
         for wrong in ["", "lowd", "info,", "info,runtime", "runtime=lowd"] {
             assert!(check(wrong).is_err(), "{wrong:?}");
         }
-        for right in ["info", "OFF", "info,runtime=debug", "warn, aggregator::pipeline=trace"] {
+        for right in ["info", "OFF", "info,runtime=debug", "warn,aggregator::pipeline=trace"] {
             assert!(check(right).is_ok(), "{right:?}");
         }
         init("info").unwrap();

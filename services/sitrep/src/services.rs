@@ -176,6 +176,7 @@ pub(crate) fn alert(
         clock: plant.clock.clone(),
         shutdown: plant.shutdown.clone(),
         condition: plant.condition("alerter"),
+        receivers: plant.condition("receivers"),
         metrics: alerter::metrics::AlertMetrics::new(&plant.registry)?,
         runtime: plant.runtime.handle().clone(),
     };

@@ -18,6 +18,8 @@ pub(crate) fn run(args: &UpArgs) -> Result<()> {
     let folder = config.file("log");
     let mut plant =
         Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
+    // An address that is taken ends it before any service has begun.
+    plant.listen()?;
     if !plant.set_up_topics()? {
         return Ok(());
     }

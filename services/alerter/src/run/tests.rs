@@ -124,6 +124,7 @@ impl Stage {
             clock: self.clock.clone(),
             shutdown: Shutdown::new(),
             condition: self.health.condition("alerter"),
+            receivers: self.health.condition("receivers"),
             metrics: self.metrics.lock().unwrap().clone(),
             runtime: self.runtime.handle().clone(),
         };

@@ -239,7 +239,8 @@ impl Alerter {
                 DeliveryOutcome::Taken
             }
             Outcome::Later { reason, .. } => {
-                tracing::warn!(
+                // Said once by the condition of readiness.
+                tracing::debug!(
                     channel,
                     episode,
                     kind,

@@ -83,7 +83,7 @@ fn an_error_names_the_key_and_what_would_be_right() {
         ),
         (
             "[http]\ntime_out = 4\n",
-            "sitrep.toml: http.time_out: a duration is a text: write \"4h\", \"15m\", \"1h30m\" or \"250ms\"",
+            "sitrep.toml: http.time_out: invalid type: integer `4`, expected a duration such as \"4h\", \"15m\", \"1h30m\" or \"250ms\"",
         ),
         ("[http.token]\n", "sitrep.toml: http.token: a secret is { env = \"NAME\" } or { file = \"/path\" }"),
         (

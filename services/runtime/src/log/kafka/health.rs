@@ -14,6 +14,10 @@ use crate::clock::Clock;
 use crate::health::{Condition, Health};
 use crate::metrics::{self, MetricsError};
 
+/// A client that finds no broker is not believed so soon after another one got an answer: after an outage each of them
+/// comes back in its own time, and an outage is told once. The watchdog asks soon enough.
+const BELIEVED_AFTER_MS: i64 = 5_000;
+
 /// What the readiness says while no broker answers.
 const AWAY: &str = "no kafka broker answers";
 
@@ -34,6 +38,7 @@ struct Inner {
 #[derive(Default)]
 struct State {
     away_since_ms: Option<i64>,
+    answered_ms: Option<i64>,
     stalled: Option<String>,
     told: Option<(Condition, Health)>,
 }
@@ -92,6 +97,15 @@ impl KafkaHealth {
         Ok(())
     }
 
+    /// A client finds no broker.
+    fn is_said_to_be_away(&self, why: &str) {
+        let now_ms = self.0.clock.now_ms();
+        let answered = self.state().answered_ms;
+        if answered.is_none_or(|answered| now_ms.saturating_sub(answered) >= BELIEVED_AFTER_MS) {
+            self.is_away(why);
+        }
+    }
+
     pub(super) fn is_away(&self, why: &str) {
         let now_ms = self.0.clock.now_ms();
         let mut state = self.state();
@@ -109,6 +123,7 @@ impl KafkaHealth {
     pub(super) fn is_back(&self) {
         let now_ms = self.0.clock.now_ms();
         let mut state = self.state();
+        state.answered_ms = Some(now_ms);
         if let Some(since_ms) = state.away_since_ms.take() {
             self.0.away.set(0);
             tracing::info!(away_ms = now_ms.saturating_sub(since_ms), "kafka is back");
@@ -183,7 +198,7 @@ impl ClientContext for Context {
     fn error(&self, error: KafkaError, reason: &str) {
         self.health.0.errors.inc();
         match error.rdkafka_error_code() {
-            Some(RDKafkaErrorCode::AllBrokersDown) if self.prompt => self.health.is_away(reason),
+            Some(RDKafkaErrorCode::AllBrokersDown) if self.prompt => self.health.is_said_to_be_away(reason),
             code => tracing::debug!(?code, reason, "librdkafka reported an error"),
         }
     }
@@ -216,6 +231,12 @@ mod tests {
         assert_eq!((kafka.0.outages.get(), kafka.0.away.get()), (1, 1));
         kafka.is_back();
         assert!(health.is_ready() && kafka.away_since_ms().is_none() && kafka.0.away.get() == 0);
+        kafka.is_said_to_be_away("another client is not back yet");
+        assert!(health.is_ready(), "an outage is told once");
+        clock.set_ms(9 + BELIEVED_AFTER_MS);
+        kafka.is_said_to_be_away("refused");
+        assert!(!health.is_ready() && kafka.0.outages.get() == 2);
+        kafka.is_back();
         kafka.has_stalled("partition 3".to_owned());
         assert_eq!(health.death(), kafka.stalled());
         let registry = Registry::new();
