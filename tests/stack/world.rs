@@ -90,6 +90,7 @@ impl World {
              [kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\n\
              [ledger]\nhorizon = \"{HORIZON_HOURS}h\"\n\
              [measures]\nwindows = [{}]\nexclude_disposals = [{}]\n\
+             [freshness]\nsource = \"14d\"\nsite = \"14d\"\n\
              [restate]\ndelay = \"1s\"\nbudget = 50000\n\
              [checkpoint]\nevery = \"1s\"\n\
              [influx]\nurl = \"http://{}\"\n\

@@ -1,6 +1,7 @@
 //! `sitrep aggregate --backfill`: reads the events to the end that the log has now, publishes the points of a range of
 //! minutes once, under epoch 0, and ends.
 
+use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
 
 use contract::topics::{EVENTS, RETURNS};
@@ -9,10 +10,15 @@ use domain::measures::{Freshness, OrgMinute, Revision, Series};
 use domain::replay::Replay;
 use domain::sweep::Scope;
 use domain::time::{Minute, Second};
-use runtime::log::{Log, LogError, NewRecord};
+use runtime::log::{Log, LogError, NewRecord, RecordView};
 
 use crate::intake;
 use crate::pipeline::record_of;
+use crate::replay::TOGETHER;
+
+/// Records fetched at once, and how many such batches may wait for the ledger.
+const BATCH: usize = 4_096;
+const BATCHES_WAITING: usize = 8;
 
 /// What to publish.
 #[derive(Clone, Debug)]
@@ -57,6 +63,7 @@ pub fn run(
     Ok(report)
 }
 
+/// Fetching has a thread of its own, so that the log's client and the ledger do not wait for each other.
 fn read(
     log: &dyn Log,
     replay: &mut Replay,
@@ -64,29 +71,67 @@ fn read(
     report: &mut BackfillReport,
     progress: &mut dyn FnMut(&BackfillReport),
 ) -> Result<(), LogError> {
+    let (sender, batches) = mpsc::sync_channel(BATCHES_WAITING);
+    std::thread::scope(|scope| {
+        let fetching = scope.spawn(move || fetch(log, &sender));
+        for batch in batches {
+            batch.take(replay, pseudonyms_required, report);
+            progress(report);
+        }
+        fetching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// Hands over every record up to the ends that the log has now.
+fn fetch(log: &dyn Log, batches: &SyncSender<Batch>) -> Result<(), LogError> {
     let topics = [(EVENTS, log.starts(EVENTS)?), (RETURNS, log.starts(RETURNS)?)];
     let ends = [log.ends(EVENTS)?, log.ends(RETURNS)?];
     let mut at = [topics[0].1.clone(), topics[1].1.clone()];
     let mut reader = log.reader(&topics)?;
     while at.iter().flatten().zip(ends.iter().flatten()).any(|(at, end)| at < end) {
-        let at = &mut at;
-        reader.poll(10_000, Duration::from_millis(200), &mut |record| {
+        let mut batch = Batch::default();
+        reader.poll(BATCH, Duration::from_millis(200), &mut |record| {
             at[record.topic][record.partition as usize] = record.offset + 1;
-            if record.offset >= ends[record.topic][record.partition as usize] {
-                return; // came after the present end
-            }
-            report.read += 1;
-            let returns = record.topic == 1;
-            let refused =
-                match intake::read(record.value, record.protobuf, returns, pseudonyms_required, &mut 0) {
-                    Ok(event) => replay.take(&event).0.is_refused(),
-                    Err(_) => true,
-                };
-            report.refused += u64::from(refused);
+            batch.add(&record);
         })?;
-        progress(report);
+        if batches.send(batch).is_err() {
+            break; // nobody takes them any more
+        }
     }
     Ok(())
+}
+
+/// Records, copied from where the log's client holds them.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// For each record where it ends, whether it is protobuf, and whether it came on the topic of returns.
+    records: Vec<(usize, bool, bool)>,
+}
+
+impl Batch {
+    fn add(&mut self, record: &RecordView<'_>) {
+        self.bytes.extend_from_slice(record.value);
+        self.records.push((self.bytes.len(), record.protobuf, record.topic == 1));
+    }
+
+    fn take(&self, replay: &mut Replay, pseudonyms_required: bool, report: &mut BackfillReport) {
+        let mut start = 0;
+        for records in self.records.chunks(TOGETHER) {
+            let mut events = Vec::with_capacity(TOGETHER);
+            for (end, protobuf, returns) in records {
+                let value = &self.bytes[start..*end];
+                events.push(intake::read(value, *protobuf, *returns, pseudonyms_required, &mut 0));
+                start = *end;
+            }
+            replay.expect(events.iter().flatten());
+            for event in &events {
+                let refused = event.as_ref().map_or(true, |event| replay.take(event).0.is_refused());
+                report.read += 1;
+                report.refused += u64::from(refused);
+            }
+        }
+    }
 }
 
 fn publish(

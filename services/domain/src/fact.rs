@@ -213,6 +213,11 @@ impl Record {
         self.tail.is_empty()
     }
 
+    /// Reads where its parts begin, so that they are in the processor's caches.
+    pub(crate) fn fetch(&self) {
+        std::hint::black_box((self.from[0], self.tail.first().copied(), self.tail.last().copied()));
+    }
+
     /// The newest `recorded_at` that it has seen.
     pub(crate) fn newest_recorded_at(&self) -> i64 {
         self.newest_recorded_at
@@ -303,13 +308,32 @@ impl Record {
 
     /// Adds the statement and returns its position. Statements of which nothing stands any more are dropped first.
     fn append(&mut self, stamp: &Stamp<'_>, wins: u32, said: &Said) -> u8 {
+        if self.tail.is_empty() {
+            self.tail.reserve_exact(1 + MOVE_BYTES + STATEMENT_HEAD + SOURCE_BYTES + stamp.id.len() + SPARE);
+            self.tail.push(0);
+        }
         let replaced = (0..SLOTS).any(|slot| wins & (1 << slot) != 0 && self.from[slot] != NOBODY);
-        if wins & MOVED != 0 || replaced {
-            self.rebuild(wins, said.moved);
+        let moved = said.moved.filter(|_| wins & MOVED != 0);
+        match moved {
+            Some((since, area)) if !replaced && Tail(&self.tail).has_room_for(since) => {
+                self.insert_move(since, area);
+            }
+            None if !replaced => {}
+            Some(_) | None => self.rebuild(wins, moved),
         }
         let position = Tail(&self.tail).statements();
         push_statement(&mut self.tail, stamp.recorded_at, stamp.source, stamp.id);
         position
+    }
+
+    /// Adds a move of a new instant. It names the statement that will be appended next.
+    fn insert_move(&mut self, since: u32, area: Option<u16>) {
+        let tail = Tail(&self.tail);
+        let at = 1 + MOVE_BYTES * tail.moves().take_while(|one| one.since < since).count();
+        let new = Move { since, area, from: tail.statements() };
+        make_room(&mut self.tail, MOVE_BYTES + STATEMENT_HEAD);
+        self.tail.splice(at..at, new.bytes());
+        self.tail[0] += 1;
     }
 
     /// Writes the tail anew: without the statements whose facts all lost, and with the new move in its place. The new
@@ -318,7 +342,7 @@ impl Record {
         let old = std::mem::take(&mut self.tail);
         let old = Tail(&old);
         let mut moves: Vec<Move> = old.moves().collect();
-        if let (true, Some((since, area))) = (wins & MOVED != 0, moved) {
+        if let Some((since, area)) = moved {
             let new = Move { since, area, from: NOBODY };
             match moves.binary_search_by_key(&since, |one| one.since) {
                 Ok(at) => moves[at] = new,
@@ -345,11 +369,11 @@ impl Record {
         for from in &mut self.from {
             *from = kept[usize::from(*from)];
         }
-        self.tail.reserve_exact(old.0.len() + 32);
+        self.tail.reserve_exact(old.0.len() + SPARE);
         self.tail.push(moves.len() as u8);
         for one in &moves {
             let from = if one.from == NOBODY { next } else { kept[usize::from(one.from)] };
-            push_move(&mut self.tail, Move { from, ..*one });
+            self.tail.extend_from_slice(&Move { from, ..*one }.bytes());
         }
         let mut scratch = Vec::new();
         for position in (0..old.statements()).filter(|position| kept[usize::from(*position)] != NOBODY) {
@@ -415,12 +439,26 @@ struct Move {
     from: u8,
 }
 
+impl Move {
+    fn bytes(self) -> [u8; MOVE_BYTES] {
+        let [a, b, c, d] = self.since.to_le_bytes();
+        let [e, f] = self.area.unwrap_or(u16::MAX).to_le_bytes();
+        [a, b, c, d, e, f, self.from]
+    }
+}
+
 const MOVE_BYTES: usize = 7;
-/// recorded_at (6), source (2), shared (1), rest (1).
-const STATEMENT_HEAD: usize = 10;
+/// recorded_at (6), shared (1), rest (1).
+const STATEMENT_HEAD: usize = 8;
+/// In `shared`: the source follows, as it is not that of the first statement. Ids have at most 128 bytes.
+const OTHER_SOURCE: u8 = 0x80;
+const SOURCE_BYTES: usize = 2;
+/// Bytes that a tail has beyond what it needs when it is made or has grown.
+const SPARE: usize = 40;
 
 /// The packed part of a record: the number of moves, the moves by rising instant, then the statements:
-/// `recorded_at` (6 bytes of milliseconds), source (2), how much of the first id is shared, how long the rest is, the rest.
+/// `recorded_at` (6 bytes of milliseconds), how much of the first id is shared, how long the rest is, the source (2) where
+/// it is not that of the first, the rest.
 #[derive(Clone, Copy)]
 struct Tail<'a>(&'a [u8]);
 
@@ -437,6 +475,11 @@ impl<'a> Tail<'a> {
         })
     }
 
+    /// Whether a move of this instant can be added: it is not there, and there are not too many.
+    fn has_room_for(self, since: u32) -> bool {
+        self.moves().count() < MOVES_MAX && self.moves().all(|one| one.since != since)
+    }
+
     fn statement_bytes(self) -> &'a [u8] {
         match self.0.split_first() {
             Some((count, rest)) => &rest[usize::from(*count) * MOVE_BYTES..],
@@ -448,7 +491,7 @@ impl<'a> Tail<'a> {
         let mut rest = self.statement_bytes();
         let mut count = 0;
         while !rest.is_empty() {
-            rest = &rest[STATEMENT_HEAD + usize::from(rest[9])..];
+            rest = &rest[statement_length(rest)..];
             count += 1;
         }
         count
@@ -456,49 +499,56 @@ impl<'a> Tail<'a> {
 
     fn statement(self, position: u8) -> (i64, IdView<'a>, SourceId) {
         let all = self.statement_bytes();
-        let first_id = &all[STATEMENT_HEAD..STATEMENT_HEAD + usize::from(all[9])];
         let mut rest = all;
         for _ in 0..position {
-            rest = &rest[STATEMENT_HEAD + usize::from(rest[9])..];
+            rest = &rest[statement_length(rest)..];
         }
         let recorded_at = i64::from_le_bytes([rest[0], rest[1], rest[2], rest[3], rest[4], rest[5], 0, 0]);
-        let source = u16::from_le_bytes([rest[6], rest[7]]);
-        let id = IdView {
-            shared: &first_id[..usize::from(rest[8])],
-            rest: &rest[STATEMENT_HEAD..STATEMENT_HEAD + usize::from(rest[9])],
-        };
-        (recorded_at, id, source)
+        let (first_source, first_id) = first_statement(all);
+        let source = if rest[6] & OTHER_SOURCE != 0 { source_of(rest) } else { first_source };
+        let shared = &first_id[..usize::from(rest[6] & !OTHER_SOURCE)];
+        let length = statement_length(rest);
+        (recorded_at, IdView { shared, rest: &rest[length - usize::from(rest[7])..length] }, source)
     }
 }
 
-fn push_move(tail: &mut Vec<u8>, one: Move) {
-    tail.extend_from_slice(&one.since.to_le_bytes());
-    tail.extend_from_slice(&one.area.unwrap_or(u16::MAX).to_le_bytes());
-    tail.push(one.from);
+fn statement_length(statement: &[u8]) -> usize {
+    let source = if statement[6] & OTHER_SOURCE != 0 { SOURCE_BYTES } else { 0 };
+    STATEMENT_HEAD + source + usize::from(statement[7])
+}
+
+fn source_of(statement: &[u8]) -> SourceId {
+    u16::from_le_bytes([statement[STATEMENT_HEAD], statement[STATEMENT_HEAD + 1]])
+}
+
+/// The source and the id of the first statement: it always has its source.
+fn first_statement(all: &[u8]) -> (SourceId, &[u8]) {
+    (source_of(all), &all[STATEMENT_HEAD + SOURCE_BYTES..statement_length(all)])
+}
+
+/// Grown by a little, not doubled, as a million of these are held; but not for each statement anew.
+fn make_room(tail: &mut Vec<u8>, needed: usize) {
+    if tail.capacity() - tail.len() < needed {
+        tail.reserve_exact(needed + SPARE);
+    }
 }
 
 fn push_statement(tail: &mut Vec<u8>, recorded_at: Millis, source: SourceId, id: &[u8]) {
-    if tail.is_empty() {
-        tail.reserve_exact(1 + STATEMENT_HEAD + id.len());
-        tail.push(0);
-    }
-    let first = Tail(tail).statement_bytes();
-    let shared = match first.get(9) {
-        Some(length) => {
-            let first_id = &first[STATEMENT_HEAD..STATEMENT_HEAD + usize::from(*length)];
-            first_id.iter().zip(id).take_while(|(a, b)| a == b).count()
-        }
-        None => 0,
+    let all = Tail(tail).statement_bytes();
+    let (shared, own_source) = if all.is_empty() {
+        (0, true)
+    } else {
+        let (first_source, first_id) = first_statement(all);
+        let shared = first_id.iter().zip(id).take_while(|(a, b)| a == b).count();
+        (shared.min(usize::from(!OTHER_SOURCE)), source != first_source)
     };
-    let needed = STATEMENT_HEAD + id.len() - shared;
-    if tail.capacity() - tail.len() < needed {
-        // Grown by a little, not doubled: a million of these are held.
-        tail.reserve_exact(needed + 24);
-    }
+    make_room(tail, STATEMENT_HEAD + SOURCE_BYTES + id.len() - shared);
     // Instants are within 2000–2099: their milliseconds fit into six bytes and are positive.
     tail.extend_from_slice(&recorded_at.0.to_le_bytes()[..6]);
-    tail.extend_from_slice(&source.to_le_bytes());
-    tail.push(shared as u8);
+    tail.push(shared as u8 | if own_source { OTHER_SOURCE } else { 0 });
     tail.push((id.len() - shared) as u8);
+    if own_source {
+        tail.extend_from_slice(&source.to_le_bytes());
+    }
     tail.extend_from_slice(&id[shared..]);
 }

@@ -18,23 +18,47 @@ use crate::time::{Millis, Second};
 /// A table of records, found by (place, reference).
 #[derive(Debug, Default)]
 struct Table {
-    index: HashTable<u32>,
+    index: HashTable<Entry>,
     records: Vec<Record>,
     free: Vec<u32>,
     touched: Vec<u32>,
 }
 
+/// Where a record is, with a part of its key's hash: growing needs no look at the records.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u32,
+    index: u32,
+}
+
+impl Entry {
+    /// The hash as the table wants it: its highest and its lowest bits must both be good.
+    fn spread(hash: u32) -> u64 {
+        u64::from(hash).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
+
 impl Table {
-    fn hash(place: u16, reference: Ref) -> u64 {
-        (reference.low64() ^ u64::from(place)).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    fn hash(place: u16, reference: Ref) -> u32 {
+        ((reference.low64() ^ u64::from(place)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as u32
     }
 
     fn find(&self, place: u16, reference: Ref) -> Option<u32> {
-        let same = |index: &u32| {
-            let record = &self.records[*index as usize];
-            record.reference == reference && record.place == place
+        let hash = Self::hash(place, reference);
+        let same = |entry: &Entry| {
+            entry.hash == hash && {
+                let record = &self.records[entry.index as usize];
+                record.reference == reference && record.place == place
+            }
         };
-        self.index.find(Self::hash(place, reference), same).copied()
+        self.index.find(Entry::spread(hash), same).map(|entry| entry.index)
+    }
+
+    /// The record of that key, if it is there, and most probably none if it is not: without a look at the record.
+    fn find_probable(&self, place: u16, reference: Ref) -> Option<&Record> {
+        let hash = Self::hash(place, reference);
+        let entry = self.index.find(Entry::spread(hash), |entry| entry.hash == hash)?;
+        self.records.get(entry.index as usize)
     }
 
     fn find_or_add(&mut self, place: u16, reference: Ref) -> u32 {
@@ -58,17 +82,15 @@ impl Table {
                     .expect("four thousand million records do not fit in memory")
             }
         };
-        let records = &self.records;
-        self.index.insert_unique(hash, index, |index| {
-            let record = &records[*index as usize];
-            Self::hash(record.place, record.reference)
-        });
+        let entry = Entry { hash, index };
+        self.index.insert_unique(Entry::spread(hash), entry, |entry| Entry::spread(entry.hash));
         index
     }
 
     fn remove(&mut self, index: u32) {
         let (place, reference) = (self.records[index as usize].place, self.records[index as usize].reference);
-        if let Ok(entry) = self.index.find_entry(Self::hash(place, reference), |other| *other == index) {
+        let hash = Entry::spread(Self::hash(place, reference));
+        if let Ok(entry) = self.index.find_entry(hash, |other| other.index == index) {
             entry.remove();
         }
         self.records[index as usize] = Record::new(place, reference);
@@ -191,6 +213,30 @@ impl Ledger {
             Statement::Beds(_) | Statement::Standard(_) | Statement::Escalation(_) => self.apply_other(event),
             Statement::Heartbeat => newer,
         }
+    }
+
+    /// Reads what the ledger holds of the entities of some events that will be applied, and changes nothing. In a large
+    /// ledger most of the time is waiting for memory, and here the waits for one entity overlap with those for the others.
+    pub(crate) fn fetch<'a>(&self, events: impl Iterator<Item = &'a Event<'a>>) {
+        // In three rounds, so that nothing else stands between the waits of one round.
+        let keys: Vec<(&Table, u16, Ref)> = events
+            .filter_map(|event| {
+                let (table, place, reference) = match &event.statement {
+                    Statement::Attendance(one) => (&self.attendances, &one.site, one.reference),
+                    Statement::Ambulance(one) => (&self.journeys, &one.service, one.reference),
+                    Statement::Beds(_)
+                    | Statement::Standard(_)
+                    | Statement::Escalation(_)
+                    | Statement::Heartbeat => return None,
+                };
+                Some((table, self.orgs.find(place)?.0, reference))
+            })
+            .collect();
+        let found: Vec<&Record> = keys
+            .iter()
+            .filter_map(|(table, place, reference)| table.find_probable(*place, *reference))
+            .collect();
+        found.iter().for_each(|record| record.fetch());
     }
 
     fn apply_attendance<W: Watch>(&mut self, one: &Attendance<'_>, stamp: &Stamp<'_>, watch: &mut W) -> bool {

@@ -43,6 +43,12 @@ impl Replay {
         (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
     }
 
+    /// Told of some dozens of events before they are taken, it has what it holds of them at hand: they are then taken
+    /// sooner. It changes nothing.
+    pub fn expect<'a>(&self, events: impl Iterator<Item = &'a Event<'a>>) {
+        self.ledger.fetch(events);
+    }
+
     /// Hands every point at the multiples of `step` minutes in [from, until] to `each`, minute by minute; a series from
     /// its first minute that is not all zeros. Only organisations and measures of the scope. `minute_done` is told each
     /// minute that is complete.
