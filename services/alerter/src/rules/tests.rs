@@ -187,7 +187,11 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
         "hold = \"8d\"",
         "rule \"four-hour\" hold: must be whole minutes, at most 7 days, such as \"15m\"",
     ),
-    ("hold", "hold = 15", "rule \"four-hour\" hold: invalid type: integer `15`, expected a string"),
+    (
+        "hold",
+        "hold = 15",
+        "rule \"four-hour\" hold: invalid type: integer `15`, expected a duration such as \"4h\", \"15m\", \"1h30m\" or \"250ms\"",
+    ),
     ("keep", "", "rule \"four-hour\" keep: missing field `keep`"),
     (
         "severity",
