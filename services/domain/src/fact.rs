@@ -309,7 +309,7 @@ impl Record {
     /// Adds the statement and returns its position. Statements of which nothing stands any more are dropped first.
     fn append(&mut self, stamp: &Stamp<'_>, wins: u32, said: &Said) -> u8 {
         if self.tail.is_empty() {
-            self.tail.reserve_exact(1 + MOVE_BYTES + STATEMENT_HEAD + SOURCE_BYTES + stamp.id.len() + SPARE);
+            make_room(&mut self.tail, 1 + MOVE_BYTES + STATEMENT_HEAD + SOURCE_BYTES + stamp.id.len());
             self.tail.push(0);
         }
         let replaced = (0..SLOTS).any(|slot| wins & (1 << slot) != 0 && self.from[slot] != NOBODY);
@@ -369,7 +369,7 @@ impl Record {
         for from in &mut self.from {
             *from = kept[usize::from(*from)];
         }
-        self.tail.reserve_exact(old.0.len() + SPARE);
+        make_room(&mut self.tail, old.0.len() + MOVE_BYTES + STATEMENT_HEAD);
         self.tail.push(moves.len() as u8);
         for one in &moves {
             let from = if one.from == NOBODY { next } else { kept[usize::from(one.from)] };
@@ -453,8 +453,10 @@ const STATEMENT_HEAD: usize = 8;
 /// In `shared`: the source follows, as it is not that of the first statement. Ids have at most 128 bytes.
 const OTHER_SOURCE: u8 = 0x80;
 const SOURCE_BYTES: usize = 2;
-/// Bytes that a tail has beyond what it needs when it is made or has grown.
-const SPARE: usize = 40;
+/// A tail shorter than this has most of its statements to come.
+const SHORT: usize = 96;
+/// Bytes that such a tail gets beyond what it needs.
+const SPARE_WHILE_SHORT: usize = 40;
 
 /// The packed part of a record: the number of moves, the moves by rising instant, then the statements:
 /// `recorded_at` (6 bytes of milliseconds), how much of the first id is shared, how long the rest is, the source (2) where
@@ -526,10 +528,13 @@ fn first_statement(all: &[u8]) -> (SourceId, &[u8]) {
     (source_of(all), &all[STATEMENT_HEAD + SOURCE_BYTES..statement_length(all)])
 }
 
-/// Grown by a little, not doubled, as a million of these are held; but not for each statement anew.
+/// Grown by a little, not doubled, as a million of these are held; but not at each of the first statements.
 fn make_room(tail: &mut Vec<u8>, needed: usize) {
     if tail.capacity() - tail.len() < needed {
-        tail.reserve_exact(needed + SPARE);
+        let spare = if tail.len() < SHORT { SPARE_WHILE_SHORT } else { 0 };
+        let wanted = tail.len() + needed + spare;
+        // The usual allocator hands out 8, 24, 40, … bytes: what it would add is used.
+        tail.reserve_exact((wanted + 7) / 16 * 16 + 8 - tail.len());
     }
 }
 
