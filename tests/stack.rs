@@ -68,6 +68,8 @@ fn main() -> ExitCode {
     assert!(service::binary().is_file(), "there is no {}: build it first", service::binary().display());
     let filter: Vec<String> = std::env::args().skip(1).filter(|text| !text.starts_with('-')).collect();
     let chosen = &|name: &str| filter.is_empty() || filter.iter().any(|text| name.contains(text.as_str()));
+    let mut known = LANES.iter().copied().flatten();
+    assert!(known.any(|(name, _)| chosen(name)), "no test has {filter:?} in its name");
     say(&format!("SITREP_SEED={seed} makes the same choices"));
     let failed = thread::scope(|scope| {
         let lanes = LANES.map(|lane| scope.spawn(move || run(lane, seed, chosen)));

@@ -21,6 +21,15 @@ fn waits(service: &mut Service, text: &str) {
     });
 }
 
+/// A service does not wait for this any more; perhaps for something else.
+fn waits_no_more(service: &mut Service, text: &str) {
+    eventually(&format!("/readyz no longer says that it waits: {text}"), SOON, || {
+        service.must_run();
+        let why = service.waits_for()?.unwrap_or_default();
+        if why.contains(text) { Err(why) } else { Ok(()) }
+    });
+}
+
 /// Everything away at the start; then each of the servers in turn.
 pub(crate) fn waited_for(seed: u64) {
     let (webhook, received) = http::receiver();
@@ -63,7 +72,7 @@ pub(crate) fn waited_for(seed: u64) {
     world.patients(false);
     world.settles("the broker was away");
     for service in world.running() {
-        service.ready();
+        waits_no_more(service, "kafka");
         assert!(service.said("kafka is away") <= 2, "{:#?}", service.lines());
     }
 
