@@ -8,9 +8,9 @@ use aggregator::pipeline;
 use anyhow::{Context, Result};
 use axum::Router;
 use contract::topics::{ALERTS, EVENTS, MEASURES};
-use domain::admission::Standards;
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
