@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod api;
+pub mod history;
 pub mod live;
 pub mod metrics;
 pub mod read;
