@@ -9,6 +9,7 @@
 //! its readers are made, used and dropped on plain threads, never on a worker of an async runtime.
 
 mod config;
+mod fetched;
 mod health;
 mod producer;
 mod reader;
