@@ -13,12 +13,10 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::health::{Context, KafkaHealth};
-use super::{ANSWER_TIMEOUT, KafkaConfig, LogError, Queries, failed, partitions};
+use super::{
+    ANSWER_TIMEOUT, KafkaConfig, LOOK_EVERY, LOOKS, LogError, Queries, all_watermarks, failed, partitions,
+};
 use crate::log::TopicSetup;
-
-/// A topic that was made is known to all brokers after at most so many looks, so far apart.
-const LOOKS: u32 = 100;
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn set_up(
     config: &KafkaConfig,
@@ -84,9 +82,10 @@ fn not_made(topic: &str, code: RDKafkaErrorCode) -> LogError {
     }
 }
 
+/// Until the brokers know a topic that was made, and each of its partitions answers.
 fn await_topic(queries: &Queries, topic: &str) -> Result<(), LogError> {
     for _ in 0..LOOKS {
-        match partitions(queries, topic) {
+        match all_watermarks(queries, topic) {
             Err(LogError::NoTopic(_)) => std::thread::park_timeout(LOOK_EVERY),
             outcome => return outcome.map(drop),
         }
