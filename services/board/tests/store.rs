@@ -312,9 +312,10 @@ fn a_batch_that_fails_leaves_nothing_behind() {
 
 /// The local midnights and mornings of a range, slowly: by the calendar library's clock.
 fn moments(from: Minute, until: Minute) -> Vec<Minute> {
-    let zone = jiff::tz::TimeZone::get("Europe/London").unwrap();
+    let zone = jiff::tz::TimeZone::get("Europe/London").expect("compiled in");
     let clock = |minute: u32| {
-        let local = jiff::Timestamp::from_second(i64::from(minute) * 60).unwrap().to_zoned(zone.clone());
+        let instant = jiff::Timestamp::from_second(i64::from(minute) * 60).expect("this century");
+        let local = instant.to_zoned(zone.clone());
         (local.hour(), local.minute())
     };
     (from.0..=until.0).filter(|minute| matches!(clock(*minute), (0 | 8, 0))).map(Minute).collect()
