@@ -12,6 +12,7 @@
 //! HL7 v2 and FHIR are further doors, to be built beside this one.
 
 mod body;
+pub mod feed;
 mod http;
 mod judge;
 pub mod metrics;
