@@ -3,13 +3,9 @@
 //!
 //! Not here: `default.toml` and what the binary makes of it, and the rules of alerts, which the alerter reads.
 
-mod opel;
 mod standards;
-mod targets;
 
-pub use opel::read_framework;
 pub use standards::read_standards;
-pub use targets::read_targets;
 
 use domain::date::Date;
 use serde::de::DeserializeOwned;
@@ -83,7 +79,8 @@ fn one_of<T: Copy>(
 
 /// An id: it stands in tags, keys and addresses.
 fn id(place: &str, text: &str) -> Checked<()> {
-    let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
+    let plain =
+        text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'));
     if text.is_empty() || text.len() > 64 || !plain {
         return wrong(place, "id", "must be 1 to 64 of a–z, 0–9, - and _");
     }
@@ -96,8 +93,27 @@ struct Day(Date);
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Day, D::Error> {
-        let wrong = || serde::de::Error::custom("write a date from 2000 to 2099 without quotes, such as 2025-10-31");
-        let date = toml::value::Datetime::deserialize(from).map_err(|_| wrong())?;
-        Date::parse(&date.to_string()).map(Day).ok_or_else(wrong)
+        let wrong =
+            || serde::de::Error::custom("write a date from 2000 to 2099 without quotes, such as 2025-10-31");
+        match toml::Value::deserialize(from) {
+            Ok(toml::Value::Datetime(date)) => Date::parse(&date.to_string()).map(Day).ok_or_else(wrong),
+            Ok(_) | Err(_) => Err(wrong()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probe() {
+        let table: toml::Table = "a = 2015-06-29".parse().unwrap();
+        let value = table.get("a").cloned().unwrap();
+        #[derive(Debug, serde::Deserialize)]
+        struct Raw { #[expect(dead_code)] a: toml::Value }
+        let plain: Result<Raw, _> = table.clone().try_into();
+        let pathed: Result<Raw, _> = serde_path_to_error::deserialize(table);
+        panic!("{value:?} {plain:?} {pathed:?} {:?} {:?}", value.to_string(), Date::parse(&value.to_string()));
     }
 }

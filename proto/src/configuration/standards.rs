@@ -54,7 +54,11 @@ pub fn read_standards(text: &str) -> Checked<Standards> {
     for scale in &file.scales {
         let plain = scale.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !plain || scale.is_empty() || scale.len() > 64 {
-            return wrong(FILE, "scales", format!("\"{}\" must be 1 to 64 of a–z, 0–9 and -", scale.escape_debug()));
+            return wrong(
+                FILE,
+                "scales",
+                format!("\"{}\" must be 1 to 64 of a–z, 0–9 and -", scale.escape_debug()),
+            );
         }
         if !scales.insert(scale) {
             return wrong(FILE, "scales", format!("\"{scale}\" stands twice"));
@@ -127,7 +131,11 @@ fn pauses(place: &str, raw: &[RawPause]) -> Checked<Vec<Pause>> {
             return wrong(place, &format!("paused[{index}].to"), "is before from");
         }
         if pauses.last().is_some_and(|before| before.to >= pause.from) {
-            return wrong(place, &format!("paused[{index}].from"), "lies in the pause before: pauses stand by their days and share none");
+            return wrong(
+                place,
+                &format!("paused[{index}].from"),
+                "lies in the pause before: pauses stand by their days and share none",
+            );
         }
         pauses.push(pause);
     }
@@ -163,23 +171,43 @@ mod tests {
             ("due = 14\n", "", "standard \"a\" due: missing field `due`"),
             ("due = 14", "due = -1", "standard \"a\" due: invalid value: integer `-1`, expected u32"),
             ("due = 14", "due = 400", "standard \"a\" due: 400 days: at most 366"),
-            ("verified = true", "verifed = true", "standard \"a\" verifed: unknown field `verifed`, expected one of `id`,"),
+            (
+                "verified = true",
+                "verifed = true",
+                "standard \"a\" verifed: unknown field `verifed`, expected one of `id`,",
+            ),
             ("\"share\"", "\"shore\"", "standard \"a\" kind: \"shore\" is none of share, count, mean"),
             ("\"higher\"", "\"up\"", "standard \"a\" better: \"up\" is none of higher, lower"),
             ("\"month\"", "\"day\"", "standard \"a\" period: \"day\" is none of week, month, quarter"),
             ("\"trust\"", "\"ward\"", "standard \"a\" reports: \"ward\" is none of site, "),
             ("\"trust\"", "[]", "standard \"a\" reports: write a level, such as \"trust\", or a list"),
-            ("\"trust\"", "[1]", "standard \"a\" reports: a list must hold codes of organisations, in quotes"),
+            (
+                "\"trust\"",
+                "[1]",
+                "standard \"a\" reports: a list must hold codes of organisations, in quotes",
+            ),
             ("to = 2020-08-31", "to = 2020-02-01", "standard \"a\" paused[0].to: is before from"),
-            ("to = 2020-08-31", "to = \"2020-08-31\"", "standard \"a\" paused[0].to: write a date from 2000 to 2099 without"),
-            ("to = 2020-08-31", "to = 2020-08-31T00:00:00Z", "standard \"a\" paused[0].to: write a date from 2000 to 2099"),
+            (
+                "to = 2020-08-31",
+                "to = \"2020-08-31\"",
+                "standard \"a\" paused[0].to: write a date from 2000 to 2099 without",
+            ),
+            (
+                "to = 2020-08-31",
+                "to = 2020-08-31T00:00:00Z",
+                "standard \"a\" paused[0].to: write a date from 2000 to 2099",
+            ),
             (", to = 2020-08-31", "", "standard \"a\" paused[0].to: missing field `to`"),
             (
                 "2020-08-31 }]",
                 "2020-08-31 }, { from = 2020-08-31, to = 2020-09-01 }]",
                 "standard \"a\" paused[1].from: lies in the pause before",
             ),
-            ("due = 14", "due = 14\nbegun = 2020-01-01\nretired = 2020-01-01", "standard \"a\" retired: must be after begun"),
+            (
+                "due = 14",
+                "due = 14\nbegun = 2020-01-01\nretired = 2020-01-01",
+                "standard \"a\" retired: must be after begun",
+            ),
             ("\"somebody\"", "\" \"", "standard \"a\" source: is empty: say where the definition comes from"),
         ] {
             assert!(GOOD.contains(right), "{right}");
@@ -189,6 +217,11 @@ mod tests {
         let twice = format!("{GOOD}{}", GOOD.split_once('\n').unwrap().1);
         let error = read_standards(&twice).unwrap_err().to_string();
         assert_eq!(error, "standard \"a\" id: stands twice: each standard needs its own");
-        assert!(read_standards("scales = [").unwrap_err().to_string().starts_with("standards: TOML parse error at line 1"));
+        assert!(
+            read_standards("scales = [")
+                .unwrap_err()
+                .to_string()
+                .starts_with("standards: TOML parse error at line 1")
+        );
     }
 }
