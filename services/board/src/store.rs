@@ -19,7 +19,7 @@ use domain::organisations::{Level, Organisations, OrganisationsError};
 use domain::time::{LondonDays, Minute};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::history;
+use crate::history::{self, Published};
 use crate::read::Reader;
 use crate::row::{self, Head, Row, RowError, Shape};
 
@@ -288,6 +288,14 @@ impl Store {
         save().map_err(|source| StoreError::sqlite(&self.path, source))
     }
 
+    /// Remembers that figures were made from published tables.
+    pub fn save_published(&mut self, published: Published) -> Result<(), StoreError> {
+        self.connection
+            .execute("INSERT OR IGNORE INTO published (kind) VALUES (?1)", [published.as_str()])
+            .map(|_| ())
+            .map_err(|source| StoreError::sqlite(&self.path, source))
+    }
+
     /// Writes everything to the one file, for a store that is handed on; the store may be used further.
     pub fn finish(&mut self) -> Result<(), StoreError> {
         let failed = |source| StoreError::sqlite(&self.path, source);
@@ -538,6 +546,7 @@ CREATE TABLE organisations (position INTEGER PRIMARY KEY, code TEXT NOT NULL, na
 CREATE TABLE shapes (number INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
 CREATE TABLE org_minutes (id INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
 CREATE TABLE daily (id INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
+CREATE TABLE published (kind TEXT PRIMARY KEY) STRICT;
 CREATE TABLE positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT;
 PRAGMA application_id = 1397314626;
 PRAGMA user_version = 2;
