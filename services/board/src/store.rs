@@ -93,7 +93,7 @@ pub enum StoreError {
     #[error("{} is not a store of the board", .0.display())]
     Foreign(PathBuf),
     /// The file is of another version.
-    #[error("the store in {} has version {found}, this program reads {VERSION}: remove the folder, it is filled anew", .path.display())]
+    #[error("the store in {} has version {found}, this program reads {VERSION}: remove the folder; it is filled anew from the log, as far as that reaches", .path.display())]
     Version {
         /// The folder.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum StoreError {
         found: i64,
     },
     /// The file is damaged.
-    #[error("the store in {} is damaged ({detail}): remove the folder, it is filled anew from the log", .path.display())]
+    #[error("the store in {} is damaged ({detail}): put a copy back, or remove the folder; it is filled anew from the log, as far as that reaches", .path.display())]
     Damaged {
         /// The folder.
         path: PathBuf,
@@ -109,7 +109,9 @@ pub enum StoreError {
         detail: String,
     },
     /// A row is damaged.
-    #[error("the row of {org} at {minute} in the store cannot be read: remove the folder, it is filled anew")]
+    #[error(
+        "the row of {org} at {minute} in the store cannot be read: put a copy back, or remove the folder; it is filled anew from the log, as far as that reaches"
+    )]
     Row {
         /// The organisation.
         org: String,

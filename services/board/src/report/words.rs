@@ -81,6 +81,11 @@ fn summary(report: &Report) -> Vec<String> {
         paragraphs.push(attendances(report, all));
     }
     paragraphs.extend(lowest(&report.below));
+    paragraphs.push(format!(
+        "{}: {}.",
+        number::capital(just_before(report.now.period.span)),
+        pair(&report.before)
+    ));
     paragraphs
 }
 
@@ -100,7 +105,6 @@ fn compliance(report: &Report) -> String {
     }
     text.push_str(&format!("; {} in major departments (type 1)", share(now, TypeTag::One)));
     text.push_str(&format!("; {} {}", a_year_before(span), pair(&report.year_before)));
-    text.push_str(&format!("; {} {}", just_before(span), pair(&report.before)));
     if let Some(below) = below_sentence(&report.below) {
         text.push_str(&format!("; {below}"));
     }
