@@ -83,6 +83,12 @@ impl Month {
         Second(u32::try_from(instant.as_second()).expect("after 1970"))
     }
 
+    /// How many months lie between it and another, in either direction.
+    pub(super) fn distance(self, other: Month) -> u16 {
+        let months = |month: Month| month.year * 12 + i16::from(month.month);
+        months(self).abs_diff(months(other))
+    }
+
     fn date(self) -> Date {
         Date::new(self.year, self.month, 1).expect("checked when it was made")
     }

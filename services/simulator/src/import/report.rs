@@ -44,8 +44,8 @@ pub struct Silent {
     pub month: Month,
     /// The provider.
     pub code: String,
-    /// Attendances of this provider in the other months of this import; with none, a provider of which the table says
-    /// nothing at all, but that it is there.
+    /// Attendances of this provider in the other months of this import that are at most a year away; with none, a
+    /// provider of which the table says nothing at all, but that it is there.
     pub attendances_elsewhere: u64,
 }
 
@@ -79,50 +79,57 @@ fn file(table: &Table) -> FileReport {
 }
 
 /// Providers whose month looks like a missing return (a zero in these tables says both): zero attendances, stated or by a
-/// row that is not there, between or beside months with attendances; or a row in which every count is zero.
-/// Providers that only come later or stop earlier are not silent where rows are left out for departments that do not exist
-/// (the long form). To be asked before months are selected: it needs those beside them.
+/// row that is not there, between or beside months with attendances that are at most a year away; or a row in which
+/// every count is zero. Providers that only come later or stop earlier are not silent where rows are left out for
+/// departments that do not exist (the long form). To be asked before months are selected: it needs those beside them.
 pub fn silent(tables: &[Published]) -> Vec<Silent> {
     let mut counts: BTreeMap<&str, BTreeMap<Month, Said>> = BTreeMap::new();
     let mut months = BTreeSet::new();
     for table in tables {
         let Published::Attendances(table) = table else { continue };
+        let code = |provider: usize| table.providers[provider].code.as_str();
         for cell in &table.cells {
             months.insert(cell.month);
-            let code = table.providers[cell.provider].code.as_str();
-            let said = counts.entry(code).or_default().entry(cell.month).or_default();
+            let said = counts.entry(code(cell.provider)).or_default().entry(cell.month).or_default();
             said.attendances += u64::from(cell.attendances);
-            said.admissions += u64::from(cell.admissions);
+            said.is_something |= cell.attendances > 0 || cell.admissions > 0;
         }
         for (month, provider) in &table.with_other_admissions {
-            let code = table.providers[*provider].code.as_str();
-            counts.entry(code).or_default().entry(*month).or_default().admissions += 1;
+            counts.entry(code(*provider)).or_default().entry(*month).or_default().is_something = true;
         }
     }
     let mut found = Vec::new();
     for (code, of_provider) in counts {
-        let reported =
-            || of_provider.iter().filter(|(_, said)| said.attendances > 0).map(|(month, _)| *month);
-        let attendances_elsewhere = of_provider.values().map(|said| said.attendances).sum();
-        let span = reported().min().zip(reported().max());
-        let is_silent = |month: &Month| match (of_provider.get(month), span) {
-            (Some(said), Some(_)) => said.attendances == 0,
-            (Some(said), None) => said.attendances + said.admissions == 0,
-            (None, span) => span.is_some_and(|(first, last)| (first..last).contains(month)),
-        };
-        let silent = months.iter().copied().filter(is_silent);
-        found.extend(silent.map(|month| Silent { month, code: code.to_owned(), attendances_elsewhere }));
+        for month in &months {
+            let reported = of_provider
+                .iter()
+                .filter(|(other, said)| said.attendances > 0 && month.distance(**other) <= REGULAR_MONTHS);
+            let attendances_elsewhere: u64 = reported.clone().map(|(_, said)| said.attendances).sum();
+            let between = reported.clone().any(|(other, _)| other < month)
+                && reported.clone().any(|(other, _)| other > month);
+            let is_silent = match of_provider.get(month) {
+                Some(said) if said.attendances > 0 => false,
+                Some(said) => attendances_elsewhere > 0 || !said.is_something,
+                None => between,
+            };
+            if is_silent {
+                found.push(Silent { month: *month, code: code.to_owned(), attendances_elsewhere });
+            }
+        }
     }
     found.sort();
     found
 }
 
+/// So far away a month with attendances makes a provider a regular reporter.
+const REGULAR_MONTHS: u16 = 12;
+
 /// What a table says of a provider's month.
 #[derive(Clone, Copy, Debug, Default)]
 struct Said {
     attendances: u64,
-    /// Any that are stated, other than through A&E too.
-    admissions: u64,
+    /// Whether any count is not 0, admissions that did not come through A&E among them.
+    is_something: bool,
 }
 
 /// What to say of organisations that are not known; empty for none.

@@ -390,3 +390,15 @@ fn a_damaged_table_of_figures_says_where_and_what_would_be_right() {
     let error = read(AMBSYS).unwrap_err().to_string();
     assert_eq!(error, "a table of form ambsys holds no attendances; it can be imported as returns");
 }
+
+#[test]
+fn a_rate_that_is_of_other_beds_is_said() {
+    let text: String =
+        std::str::from_utf8(BEDS).unwrap().lines().take(2).map(|line| format!("{line}\n")).collect();
+    let swapped = text.replacen("1982,1794,0.905", "1982,1714,0.905", 1);
+    assert_ne!(text, swapped);
+    let remarks = |text: &str| Published::read(text.as_bytes()).unwrap().returns().remarks;
+    assert_eq!(remarks(&text), []);
+    let why = Why::Disagrees { published: 905, computed: 864 };
+    assert_eq!(remarks(&swapped).iter().map(|one| one.why).collect::<Vec<_>>(), [why]);
+}
