@@ -13,9 +13,11 @@
 
 mod body;
 pub mod feed;
+pub mod hl7;
 mod http;
 mod judge;
 pub mod metrics;
+pub mod mllp;
 pub mod pseudonym;
 pub mod token;
 
