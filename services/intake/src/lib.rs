@@ -20,5 +20,6 @@ pub mod metrics;
 pub mod mllp;
 pub mod pseudonym;
 pub mod token;
+pub mod trial;
 
 pub use http::{Intake, IntakeState, Limits, router, watch_log};
