@@ -12,6 +12,7 @@
 //! HL7 v2 and FHIR are further doors, to be built beside this one.
 
 mod body;
+pub mod extract;
 pub mod feed;
 pub mod hl7;
 mod http;
@@ -23,3 +24,4 @@ pub mod token;
 pub mod trial;
 
 pub use http::{Intake, IntakeState, Limits, router, watch_log};
+pub use judge::record_of;

@@ -5,7 +5,6 @@
 
 mod judged;
 pub mod server;
-pub mod tls;
 
 #[cfg(test)]
 mod tests;

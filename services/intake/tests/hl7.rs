@@ -17,13 +17,13 @@ fn root() -> PathBuf {
 }
 
 fn organisations() -> Organisations {
-    let csv = fs::read(root().join("config/organisations.csv")).unwrap();
-    contract::organisations::read_csv(&csv).unwrap()
+    let csv = fs::read(root().join("config/organisations.csv")).expect("a file of the tree");
+    contract::organisations::read_csv(&csv).expect("organisations")
 }
 
 fn said(file: &[u8]) -> String {
     let organisations = organisations();
-    let feed = Feed::read(&root().join("config/feeds/example-epr.toml"), &organisations).unwrap();
+    let feed = Feed::read(&root().join("config/feeds/example-epr.toml"), &organisations).expect("a feed");
     let around =
         Surroundings { feed: &feed, organisations: &organisations, references: &Hashed, received: None };
     let mut text = String::new();

@@ -50,7 +50,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         horizon_days + 21
     )?;
     writeln!(text, "data            {}", config.data.display())?;
-    writeln!(text, "http            {}; token {}", config.http.listen, held(config.http.token.0.is_some()))?;
+    let tls = if config.tls()?.is_some() { "TLS" } else { "plain" };
+    writeln!(
+        text,
+        "http            {}, {tls}; token {}",
+        config.http.listen,
+        held(config.http.token.0.is_some())
+    )?;
     writeln!(
         text,
         "pseudonyms      required {}; key {}",

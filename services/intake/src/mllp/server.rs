@@ -21,11 +21,11 @@ use runtime::clock::Clock;
 use runtime::health::Condition;
 use runtime::log::{Log, LogError, NewRecord};
 use runtime::shutdown::Shutdown;
+use runtime::tls::TlsAcceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use super::Decoder;
 use super::judged::{Judged, Verdict, judge};
