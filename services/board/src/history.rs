@@ -7,6 +7,34 @@
 use domain::measures::{Measure, OrgMinute, SeriesKey, Window};
 use domain::time::{LondonDays, Minute};
 
+/// Published tables from which figures were made, as the store remembers it: such figures are shown with their licence,
+/// and with what of them is made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Published {
+    /// A monthly table as single attendances: their number and those over four hours are as published.
+    Attendances,
+    /// Totals of a period as they were published.
+    Returns,
+}
+
+impl Published {
+    /// Either.
+    pub const ALL: [Published; 2] = [Published::Attendances, Published::Returns];
+
+    /// Its name in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Published::Attendances => "attendances",
+            Published::Returns => "returns",
+        }
+    }
+
+    /// That of a name.
+    pub fn parse(text: &str) -> Option<Published> {
+        Published::ALL.into_iter().find(|published| published.as_str() == text)
+    }
+}
+
 /// From 08:00 to the midnight that follows; clocks change earlier in the day.
 const MORNING_BEFORE_MIDNIGHT_MINUTES: u32 = 16 * 60;
 

@@ -19,6 +19,7 @@ mod words;
 use domain::organisations::Level;
 use domain::time::Minute;
 
+use crate::history::Published;
 use crate::read::Reader;
 use crate::store::StoreError;
 use document::Document;
@@ -106,6 +107,8 @@ pub struct Report {
     pub place: Place,
     /// The newest minute that the store holds.
     pub as_at: Minute,
+    /// From which published tables figures of the store were made.
+    pub published: Vec<Published>,
     /// The period asked for.
     pub now: Figures,
     /// The one before.
@@ -120,6 +123,11 @@ impl Report {
     /// The three periods in the order of the columns.
     pub fn periods(&self) -> [&Figures; 3] {
         [&self.now, &self.before, &self.year_before]
+    }
+
+    /// Whether attendances were made from a published table, so that only their sums are real.
+    pub fn is_made_up(&self) -> bool {
+        self.published.contains(&Published::Attendances)
     }
 
     /// The report in sentences and tables.

@@ -23,13 +23,15 @@ pub(super) fn gather(
 ) -> Result<Report, ReportError> {
     let organisations = reader.organisations()?.ok_or(ReportError::NoOrganisations)?;
     let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
+    let published = reader.published()?;
     let org = subject(&organisations, request.org.as_deref())?;
     let mut gathering = Gathering { reader, organisations: &organisations, org, targets };
     let now = gathering.figures(request.period)?;
     let before = gathering.figures(request.period.before())?;
     let year_before = gathering.figures(request.period.year_before())?;
     let below = gathering.below(request.floor, &now, &year_before)?;
-    Ok(Report { place: place(&organisations, org), as_at, now, before, year_before, below })
+    let place = place(&organisations, org);
+    Ok(Report { place, as_at, published, now, before, year_before, below })
 }
 
 fn subject(organisations: &Organisations, code: Option<&str>) -> Result<OrgId, ReportError> {

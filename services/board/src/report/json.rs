@@ -20,6 +20,7 @@ pub fn write(report: &Report) -> String {
         "format": FORMAT,
         "organisation": place(&report.place),
         "as_at": report.as_at.to_string(),
+        "published": report.published.iter().map(|one| one.as_str()).collect::<Vec<_>>(),
         "labels": document.labels,
         "summary": document.summary,
         "periods": { "now": now, "before": before, "year_before": year_before },

@@ -48,7 +48,9 @@ impl<'a> Table<'a> {
     }
 
     fn done(self, notes: &[&str]) -> Option<Section> {
-        let notes = notes.iter().map(|note| (*note).to_owned()).collect();
+        let made_up =
+            self.report.is_made_up().then_some("Made up by the import of published tables: see above.");
+        let notes = made_up.iter().chain(notes).map(|note| (*note).to_owned()).collect();
         (!self.section.rows.is_empty()).then_some(Section { notes, ..self.section })
     }
 }
