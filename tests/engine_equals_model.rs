@@ -50,6 +50,7 @@ impl World<'_> {
                     .collect(),
                 scales: self.case.settings.scales.clone(),
             },
+            frameworks: Default::default(),
             windows: self.case.settings.windows.clone(),
             exclude_disposals: self.case.settings.exclude_disposals.clone(),
             horizon_minutes: HORIZON_MINUTES,

@@ -37,6 +37,7 @@ fn engine(epoch: u64) -> Engine {
     let settings = Settings {
         orgs: Arc::new(little_england()),
         standards: Standards::default(),
+        frameworks: Default::default(),
         windows: DEFAULT_WINDOWS.to_vec(),
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,

@@ -27,6 +27,7 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
     let settings = Settings {
         orgs: orgs.clone(),
         standards: Standards::default(),
+        frameworks: Default::default(),
         windows: vec![Window::Today],
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,

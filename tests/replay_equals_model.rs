@@ -28,6 +28,7 @@ fn settings(case: &Case) -> Settings {
                 .collect(),
             scales: case.settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: case.settings.windows.clone(),
         exclude_disposals: case.settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,

@@ -3,9 +3,13 @@
 //!
 //! Not here: `default.toml` and what the binary makes of it, and the rules of alerts, which the alerter reads.
 
+mod opel;
 mod standards;
+mod targets;
 
+pub use opel::{Places, read_framework};
 pub use standards::read_standards;
+pub use targets::read_targets;
 
 use domain::date::Date;
 use serde::de::DeserializeOwned;
@@ -87,33 +91,17 @@ fn id(place: &str, text: &str) -> Checked<()> {
     Ok(())
 }
 
-/// A local date of TOML, without quotes.
+/// A local date of TOML.
 #[derive(Clone, Copy, Debug)]
 struct Day(Date);
 
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Day, D::Error> {
-        let wrong =
-            || serde::de::Error::custom("write a date from 2000 to 2099 without quotes, such as 2025-10-31");
+        let wrong = || serde::de::Error::custom("write a date from 2000 to 2099, such as 2025-10-31");
+        // A date comes through serde as its text.
         match toml::Value::deserialize(from) {
-            Ok(toml::Value::Datetime(date)) => Date::parse(&date.to_string()).map(Day).ok_or_else(wrong),
+            Ok(toml::Value::String(text)) => Date::parse(&text).map(Day).ok_or_else(wrong),
             Ok(_) | Err(_) => Err(wrong()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn probe() {
-        let table: toml::Table = "a = 2015-06-29".parse().unwrap();
-        let value = table.get("a").cloned().unwrap();
-        #[derive(Debug, serde::Deserialize)]
-        struct Raw { #[expect(dead_code)] a: toml::Value }
-        let plain: Result<Raw, _> = table.clone().try_into();
-        let pathed: Result<Raw, _> = serde_path_to_error::deserialize(table);
-        panic!("{value:?} {plain:?} {pathed:?} {:?} {:?}", value.to_string(), Date::parse(&value.to_string()));
     }
 }

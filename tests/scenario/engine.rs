@@ -30,6 +30,7 @@ pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
                 .collect(),
             scales: settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: settings.windows.clone(),
         exclude_disposals: settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,

@@ -81,6 +81,7 @@ fn replayed(world: &World, from: Minute, until: Minute) -> BTreeMap<Minute, Poin
                 .collect(),
             scales: case.settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: case.settings.windows.clone(),
         exclude_disposals: case.settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_HOURS as u32 * 60,

@@ -139,7 +139,11 @@ pub fn read_framework(text: &str, places: Places<'_>) -> Checked<Framework> {
     for (index, table) in file.weights.into_iter().enumerate() {
         let one = system_weights(index + 1, table, places)?;
         if weights.iter().any(|other| other.system == one.system) {
-            return wrong(&format!("weights {}", index + 1), "system", format!("\"{}\" stands twice", one.system));
+            return wrong(
+                &format!("weights {}", index + 1),
+                "system",
+                format!("\"{}\" stands twice", one.system),
+            );
         }
         weights.push(one);
     }
@@ -237,7 +241,9 @@ fn expression(place: &str, text: &str, locals: &[Local], places: Places<'_>) -> 
             // One that nobody has is not known for anybody, and says so as a missing parameter.
             Read::Local(name) if locals.iter().any(|local| local.name == *name) => {}
             Read::Local(name) => {
-                let what = format!("local.{name} is not there: add a table [local.{name}] with a number for each code, or an empty one");
+                let what = format!(
+                    "local.{name} is not there: add a table [local.{name}] with a number for each code, or an empty one"
+                );
                 return wrong(place, "value", what);
             }
         }
@@ -271,12 +277,15 @@ fn system_weights(index: usize, table: toml::Table, places: Places<'_>) -> Check
     let mut members = Vec::new();
     for (code, value) in &raw.members {
         let key = format!("members.{code}");
-        let is_member = orgs.find_at(code, Level::Trust).is_some_and(|trust| orgs.path(trust).contains(&system));
+        let is_member =
+            orgs.find_at(code, Level::Trust).is_some_and(|trust| orgs.path(trust).contains(&system));
         if !is_member {
             return wrong(&place, &key, format!("is no trust of the system {}", raw.system));
         }
         let millionths = number(&place, &key, value)? * f64::from(WEIGHTS_SUM);
-        if !(1.0..=f64::from(WEIGHTS_SUM)).contains(&millionths) || (millionths - millionths.round()).abs() > 1e-3 {
+        if !(1.0..=f64::from(WEIGHTS_SUM)).contains(&millionths)
+            || (millionths - millionths.round()).abs() > 1e-3
+        {
             return wrong(&place, &key, "must be over 0 and at most 1, with at most 6 decimals");
         }
         members.push((code.clone(), millionths.round() as u32));

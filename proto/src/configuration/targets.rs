@@ -66,7 +66,11 @@ fn target(place: &str, table: toml::Table, standards: &Standards) -> Checked<Tar
     };
     for measure in value.fields().map(|field| field.measure) {
         if let Some(level) = level.filter(|level| !measure.exists_at(*level)) {
-            return wrong(place, "level", format!("{} does not exist at level {}", measure.as_str(), level.as_str()));
+            return wrong(
+                place,
+                "level",
+                format!("{} does not exist at level {}", measure.as_str(), level.as_str()),
+            );
         }
         if measure == Measure::Standard {
             standard(place, value, raw.series.get("standard"), standards)?;
@@ -88,7 +92,11 @@ fn standard(place: &str, value: Value, id: Option<&String>, standards: &Standard
         return wrong(place, "series", "must name the standard: { standard = \"rtt-18-weeks\" }");
     };
     let Some((_, found)) = standards.find(id) else {
-        return wrong(place, "series.standard", format!("\"{}\" is no standard of standards.toml", id.escape_debug()));
+        return wrong(
+            place,
+            "series.standard",
+            format!("\"{}\" is no standard of standards.toml", id.escape_debug()),
+        );
     };
     let names: Vec<&str> = value.fields().map(|field| field.name()).collect();
     let fits: &[&str] = match found.kind {
@@ -97,7 +105,8 @@ fn standard(place: &str, value: Value, id: Option<&String>, standards: &Standard
         Kind::Mean => &["total_s", "total"],
     };
     if names != fits && names != ["p90_s"] {
-        let what = format!("the standard \"{id}\" is a {}, made of {}", found.kind.as_str(), fits.join(" / "));
+        let what =
+            format!("the standard \"{id}\" is a {}, made of {}", found.kind.as_str(), fits.join(" / "));
         return wrong(place, "value", what);
     }
     Ok(())
@@ -110,7 +119,9 @@ fn tag(place: &str, value: Value, name: &str, text: &str) -> Checked<()> {
         return match Window::parse(text) {
             Some(_) if windowed => Ok(()),
             Some(_) => wrong(place, &key, "no measure of this target has a tag window: leave it out"),
-            None => wrong(place, &key, format!("\"{}\" is no window, such as 4h or today", text.escape_debug())),
+            None => {
+                wrong(place, &key, format!("\"{}\" is no window, such as 4h or today", text.escape_debug()))
+            }
         };
     }
     let kinds = || value.fields().map(|field| field.measure.definition().tag);
@@ -171,20 +182,40 @@ mod tests {
         let standards = read_standards(STANDARDS).unwrap();
         assert_eq!(read_targets(GOOD, &standards).unwrap().targets.len(), 2);
         for (right, wrong, message) in [
-            ("ae_four_hour.within", "four_hour.within", "target 1 value: \"four_hour\" is no measure: one of ae_four_hour,"),
+            (
+                "ae_four_hour.within",
+                "four_hour.within",
+                "target 1 value: \"four_hour\" is no measure: one of ae_four_hour,",
+            ),
             ("level = \"site\"", "level = \"ward\"", "target 1 level: \"ward\" is none of site,"),
-            ("level = \"site\"", "level = \"service\"", "target 1 level: ae_four_hour does not exist at level service"),
+            (
+                "level = \"site\"",
+                "level = \"service\"",
+                "target 1 level: ae_four_hour does not exist at level service",
+            ),
             ("type = \"1\"", "typ = \"1\"", "target 1 series.typ: its measure has no such tag; it has type"),
             ("type = \"1\"", "type = \"7\"", "target 1 series.type: \"7\" is no type"),
-            ("type = \"1\"", "window = \"4y\"", "target 1 series.window: \"4y\" is no window, such as 4h or today"),
-            ("rtt-18-weeks", "rtt-17-weeks", "target 2 series.standard: \"rtt-17-weeks\" is no standard of standards.toml"),
+            (
+                "type = \"1\"",
+                "window = \"4y\"",
+                "target 1 series.window: \"4y\" is no window, such as 4h or today",
+            ),
+            (
+                "rtt-18-weeks",
+                "rtt-17-weeks",
+                "target 2 series.standard: \"rtt-17-weeks\" is no standard of standards.toml",
+            ),
             ("series = { standard = \"rtt-18-weeks\" }\n", "", "target 2 series: must name the standard"),
             (
                 "standard.met / standard.total",
                 "standard.count",
                 "target 2 value: the standard \"rtt-18-weeks\" is a share, made of met / total",
             ),
-            ("value = 0.95", "value = \"95 %\"", "target 1 steps[0].value: must be a number with at most 9 digits"),
+            (
+                "value = 0.95",
+                "value = \"95 %\"",
+                "target 1 steps[0].value: must be a number with at most 9 digits",
+            ),
             ("value = 0.95", "value = nan", "target 1 steps[0].value: must be a number"),
             ("source = \"s\"", "source = \"\"", "target 1 steps[0].source: is empty: say who set the target"),
             ("from = 2010-07-01", "from = 2010-07-32", "targets: TOML parse error at line 5"),
@@ -199,13 +230,20 @@ mod tests {
                 "from = 2010-07-01, to = 2010-06-30",
                 "target 1 steps: step 1 ends before it begins: to must not be before from",
             ),
-            ("steps = [{ from = 2010-07-01, value = 0.95, source = \"s\", verified = true }]", "steps = []", "target 1 steps: has no step"),
+            (
+                "steps = [{ from = 2010-07-01, value = 0.95, source = \"s\", verified = true }]",
+                "steps = []",
+                "target 1 steps: has no step",
+            ),
         ] {
             assert!(GOOD.contains(right), "{right}");
             let error = read_targets(&GOOD.replacen(right, wrong, 1), &standards).unwrap_err().to_string();
             assert!(error.starts_with(message), "{error}\n{message}");
         }
         let error = read_targets(&GOOD.repeat(2), &standards).unwrap_err().to_string();
-        assert!(error.starts_with("target 3 series: a series may be for this target and for target 1 alike"), "{error}");
+        assert!(
+            error.starts_with("target 3 series: a series may be for this target and for target 1 alike"),
+            "{error}"
+        );
     }
 }

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use crate::alert::value::{FieldRef, ValueError};
+use crate::measures::{Measure, SeriesKey, Window};
 
 /// The longest expression, bytes.
 pub const EXPRESSION_BYTES_MAX: usize = 2_000;
@@ -16,12 +17,12 @@ const DEPTH_MAX: usize = 32;
 /// Something that an expression reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// A field of the series with these tags.
+    /// A field of a series.
     Field {
         /// The field.
         field: FieldRef,
-        /// Name and text of each tag, in the order in which they stand.
-        tags: Vec<(String, String)>,
+        /// The series.
+        series: SeriesKey,
     },
     /// A number that the configuration gives to each organisation.
     Local(String),
@@ -31,10 +32,15 @@ impl fmt::Display for Read {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Read::Local(name) => write!(f, "local.{name}"),
-            Read::Field { field, tags } if tags.is_empty() => write!(f, "{field}"),
-            Read::Field { field, tags } => {
-                let tags: Vec<String> = tags.iter().map(|(name, text)| format!("{name}={text}")).collect();
-                write!(f, "{field}{{{}}}", tags.join(", "))
+            Read::Field { field, series } => {
+                let tags = series.tags().map(|(name, text)| format!("{name}={text}"));
+                let window = series.window.map(|window| format!("window={window}"));
+                let tags: Vec<String> = tags.chain(window).collect();
+                if tags.is_empty() {
+                    write!(f, "{field}")
+                } else {
+                    write!(f, "{field}{{{}}}", tags.join(", "))
+                }
             }
         }
     }
@@ -61,9 +67,78 @@ pub enum ExpressionError {
         /// What is wrong with it.
         error: ValueError,
     },
+    /// Tags that name no series of the measure.
+    #[error("at character {at}: {error}")]
+    Series {
+        /// Where the field begins.
+        at: usize,
+        /// What is wrong with its tags.
+        error: SeriesError,
+    },
     /// Too long or too deep.
     #[error("is longer than {EXPRESSION_BYTES_MAX} bytes or nested deeper than {DEPTH_MAX}")]
     Large,
+}
+
+/// Why tags name no series of a measure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SeriesError {
+    /// A tag that the measure has is missing.
+    #[error("{measure} needs its tag {tag}: write {{{tag}=…}}")]
+    Missing {
+        /// The measure.
+        measure: &'static str,
+        /// The tag.
+        tag: &'static str,
+    },
+    /// A tag that the measure has not.
+    #[error("{measure} has no tag {tag}: {known}")]
+    Unknown {
+        /// The measure.
+        measure: &'static str,
+        /// What stood there.
+        tag: String,
+        /// Those that it has, in words.
+        known: String,
+    },
+    /// A text that the tag cannot have.
+    #[error("\"{text}\" is no value of the tag {tag} of {measure}")]
+    Value {
+        /// The measure.
+        measure: &'static str,
+        /// The tag.
+        tag: &'static str,
+        /// What stood there.
+        text: String,
+    },
+}
+
+/// The series of a measure with these tags, each by name and text: all that the measure has, and no other.
+pub fn series(measure: Measure, tags: &[(String, String)]) -> Result<SeriesKey, SeriesError> {
+    let definition = measure.definition();
+    let windows: &[&str] = if definition.by_window { &["window"] } else { &[] };
+    let names = || definition.tag.names().iter().chain(windows).copied();
+    let name = measure.as_str();
+    if let Some((tag, _)) = tags.iter().find(|(tag, _)| !names().any(|known| known == tag)) {
+        let known = names().collect::<Vec<_>>().join(", ");
+        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {known}") };
+        return Err(SeriesError::Unknown { measure: name, tag: tag.clone(), known });
+    }
+    let text = |tag: &'static str| match tags.iter().find(|(held, _)| held == tag) {
+        Some((_, text)) => Ok(text.as_str()),
+        None => Err(SeriesError::Missing { measure: name, tag }),
+    };
+    let wrong = |tag, text: &str| SeriesError::Value { measure: name, tag, text: text.to_owned() };
+    let texts = definition.tag.names().iter().map(|tag| text(tag)).collect::<Result<Vec<&str>, _>>()?;
+    let tag = definition.tag.parse(&texts).ok_or_else(|| wrong(definition.tag.names()[0], texts[0]))?;
+    let window = match windows {
+        [] => None,
+        _ => Some(
+            Window::parse(text("window")?)
+                .ok_or_else(|| wrong("window", text("window").unwrap_or_default()))?,
+        ),
+    };
+    Ok(SeriesKey { measure, tag, window })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +173,7 @@ impl fmt::Display for Expression {
 }
 
 impl Expression {
-    /// Reads an expression. Whether a measure has the tags that stand there is not looked at.
+    /// Reads an expression.
     pub fn parse(text: &str) -> Result<Expression, ExpressionError> {
         if text.len() > EXPRESSION_BYTES_MAX {
             return Err(ExpressionError::Large);
@@ -266,7 +341,10 @@ impl<'a> Parser<'a> {
             let at = self.place(begin);
             let field = FieldRef::parse(&format!("{name}.{field}"))
                 .map_err(|error| ExpressionError::Field { at, error })?;
-            Read::Field { field, tags: self.tags()? }
+            let tags = self.tags()?;
+            let series =
+                series(field.measure, &tags).map_err(|error| ExpressionError::Series { at, error })?;
+            Read::Field { field, series }
         };
         let known = self.reads.iter().position(|held| *held == read);
         Ok(Node::Read(known.unwrap_or_else(|| {
@@ -383,6 +461,23 @@ mod tests {
             ("amb_queue.waiting{a=}", "at character 21: the tag's text is needed, not \"}\"".into()),
             ("amb_queue.waiting{a=\"x}", "at character 22: a closing quote is needed, not \"x\"".into()),
             ("amb_queue.waiting{a=x b=y}", "at character 23: \",\" or \"}\" is needed, not \"b\"".into()),
+            ("amb_queue.waiting{a=x}", "at character 1: amb_queue has no tag a: it has none".into()),
+            (
+                "amb_handover.completed",
+                "at character 1: amb_handover needs its tag window: write {window=…}".into(),
+            ),
+            (
+                "1 + ae_four_hour.within{type=7, window=4h}",
+                "at character 5: \"7\" is no value of the tag type of ae_four_hour".into(),
+            ),
+            (
+                "ae_four_hour.within{type=all, window=4y}",
+                "at character 1: \"4y\" is no value of the tag window of ae_four_hour".into(),
+            ),
+            (
+                "ae_four_hour.within{type=all, area=x}",
+                "at character 1: ae_four_hour has no tag area: it has type, window".into(),
+            ),
             (
                 "amb_queue.waiting{a=x, a=y}",
                 "at character 25: another tag: this one stands twice, which is needed, not \"=\"".into(),

@@ -32,6 +32,7 @@ pub mod attendance;
 pub mod date;
 pub(crate) mod dirty;
 pub mod engine;
+pub mod escalation;
 pub mod event;
 pub mod expression;
 pub(crate) mod fact;

@@ -30,14 +30,25 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     writeln!(text, "organisations   {}: {}", settings.orgs.len(), levels.join(", "))?;
     let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
     writeln!(text, "windows         {}", windows.join(", "))?;
-    for definition in MEASURES.iter().filter(|definition| definition.swept) {
+    for definition in &MEASURES {
         writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
     }
-    writeln!(text, "not measured    beds, standard, escalation: accepted and kept, not measured yet")?;
     for standard in &settings.standards.standards {
         writeln!(text, "standard        {}", tables::describe(standard))?;
     }
-    writeln!(text, "scales          {}: kept, not measured yet", settings.standards.scales.join(", "))?;
+    writeln!(text, "scales          {}", settings.standards.scales.join(", "))?;
+    let beside = config.tables(&settings.orgs, &settings.windows)?;
+    for line in beside.targets.targets.iter().flat_map(tables::target_steps) {
+        writeln!(text, "target          {line}")?;
+    }
+    for line in settings.frameworks.iter().flat_map(tables::framework_lines) {
+        writeln!(text, "framework       {line}")?;
+    }
+    for (id, _) in tables::FRAMEWORKS {
+        if settings.frameworks.iter().all(|framework| framework.id != id) {
+            writeln!(text, "framework       {id}: not computed (opel in default.toml does not name it)")?;
+        }
+    }
     for rule in &rules.rules {
         writeln!(text, "rule            {}", rule.id)?;
     }

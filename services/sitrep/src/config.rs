@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) organisations: PathBuf,
     pub(crate) standards: PathBuf,
+    pub(crate) targets: PathBuf,
+    pub(crate) opel: Vec<String>,
     pub(crate) log: String,
     pub(crate) http: Http,
     pub(crate) pseudonyms: Pseudonyms,
@@ -244,11 +246,12 @@ impl Config {
         hashed.extend_from_slice(&horizon_minutes.to_le_bytes());
         hashed.push(u8::from(self.pseudonyms.required));
         hashed.extend_from_slice(contract::VERSION.as_bytes());
-        let tables = self.tables(&orgs)?;
+        let tables = self.tables(&orgs, &windows)?;
         hashed.extend_from_slice(tables.text.as_bytes());
         let settings = Settings {
             orgs,
             standards: tables.standards,
+            frameworks: Arc::new(tables.frameworks),
             windows,
             exclude_disposals,
             horizon_minutes,

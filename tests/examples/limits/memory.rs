@@ -60,6 +60,7 @@ fn settings() -> Result<Settings, Box<dyn std::error::Error>> {
     Ok(Settings {
         orgs: england()?,
         standards: Standards::default(),
+        frameworks: Default::default(),
         windows: windows.iter().filter_map(|name| Window::parse(name)).collect(),
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,

@@ -40,7 +40,8 @@ fn a_framework_reads_as_it_is_written() {
     let framework = read(GOOD).unwrap();
     assert_eq!(framework.weights("Q1", &["T1", "T2"]), [("T1", 250_000), ("T2", 750_000)]);
     assert_eq!(framework.locals[0].values, [("S1".to_owned(), 380.0)]);
-    let unverified = ["bands of handover", "what expected is", "bands of expected (not known)", "weights of Q1"];
+    let unverified =
+        ["bands of handover", "what expected is", "bands of expected (not known)", "weights of Q1"];
     assert_eq!(framework.unverified(), unverified);
     let scored = framework.score(&|parameter, _| (parameter == 0).then_some(30.5 * 60.0));
     assert_eq!((scored.parameters[0].value, scored.missing), (Some(1.0 / 60.0), 1));
@@ -72,25 +73,53 @@ fn a_wrong_framework_says_what_would_be_right() {
             "from = 3, to = 4",
             "total levels: ends at 4, and the parameters' greatest points add up to 3",
         ),
-        ("{ level = 4, from = 3, to = 3 }", "", "total levels: must be the levels 1, 2, 3 and 4 in this order"),
+        (
+            "{ level = 4, from = 3, to = 3 }",
+            "",
+            "total levels: must be the levels 1, 2, 3 and 4 in this order",
+        ),
         (
             "from = 15, to = 30.5",
             "from = 20, to = 30.5",
             "parameter \"handover\" bands: gap between 15 and 20: each band begins where the one before ends",
         ),
-        ("from = 15, to = 30.5", "from = 10, to = 30.5", "parameter \"handover\" bands: overlap from 10 to 15"),
+        (
+            "from = 15, to = 30.5",
+            "from = 10, to = 30.5",
+            "parameter \"handover\" bands: overlap from 10 to 15",
+        ),
         ("from = 15, to = 30.5", "from = 15, to = 15", "parameter \"handover\" bands: band 2 is empty"),
-        ("{ to = 15, points", "{ from = 0, to = 15, points", "parameter \"handover\" bands: must cover every value"),
+        (
+            "{ to = 15, points",
+            "{ from = 0, to = 15, points",
+            "parameter \"handover\" bands: must cover every value",
+        ),
         ("to = 15,", "to = \"15\",", "parameter \"handover\" bands[0].to: must be a number"),
         ("points = 3", "points = -3", "parameter \"handover\" bands[2].points: invalid value: integer `-3`"),
         ("bands_source = \"ours\"\n", "", "parameter \"handover\" bands_source: is empty: say who says so"),
         ("id = \"expected\"", "id = \"handover\"", "parameter \"handover\" id: stands twice"),
-        ("window=24h", "window=3h", "parameter \"expected\" value: window 3h is not published: one of 1h, 4h"),
-        ("type=all, window=24h", "window=24h", "parameter \"expected\" value: at character 1: ae_arrivals needs its tag type"),
-        ("type=all", "type=7", "parameter \"expected\" value: at character 1: \"7\" is no value of ae_arrivals' tag type"),
+        (
+            "window=24h",
+            "window=3h",
+            "parameter \"expected\" value: window 3h is not published: one of 1h, 4h",
+        ),
+        (
+            "type=all, window=24h",
+            "window=24h",
+            "parameter \"expected\" value: at character 1: ae_arrivals needs its tag type",
+        ),
+        (
+            "type=all",
+            "type=7",
+            "parameter \"expected\" value: at character 1: \"7\" is no value of the tag type of ae_arrivals",
+        ),
         ("type=all", "kind=all", "parameter \"expected\" value: at character 1: ae_arrivals has no tag kind"),
         ("/ 60", "/", "parameter \"handover\" value: at character 78: a number, a field such as"),
-        ("[local.expected]", "[local.expectation]", "parameter \"expected\" value: local.expected is not there: add"),
+        (
+            "[local.expected]",
+            "[local.expectation]",
+            "parameter \"expected\" value: local.expected is not there: add",
+        ),
         ("S1 = 380", "S9 = 380", "local.expected S9: is not a code in organisations.csv"),
         ("S1 = 380", "S1 = \"380\"", "local.expected S1: must be a number"),
         ("T1 = 0.25", "T1 = 0.2", "weights 1 members: add up to 0.95, and must add up to 1"),
