@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use board::read::{Range, Reader};
 use board::store::{Options, Store, StoreError, Taken};
+use domain::event::Category;
 use domain::measures::{
-    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values,
+    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag,
+    Values,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -21,16 +23,20 @@ fn keys() -> Vec<SeriesKey> {
     let mut keys = Vec::new();
     for measure in Measure::ALL {
         let definition = measure.definition();
-        let types =
-            if definition.by_type { vec![Some(TypeTag::All), Some(TypeTag::One)] } else { vec![None] };
-        for department_type in types {
+        let text = |text| Tag::text(text).expect("a text");
+        let tags: Vec<Tag> = match definition.tag {
+            TagKind::None => vec![Tag::None],
+            TagKind::Type => vec![TypeTag::All.into(), TypeTag::One.into()],
+            TagKind::Category => vec![Category::C1.into(), Category::C5.into()],
+            TagKind::Parameter => vec![Tag::parameter("acute", "beds").expect("two texts")],
+            TagKind::Area | TagKind::Standard | TagKind::Scale | TagKind::Framework | TagKind::Source => {
+                vec![text("Resus 1"), text("é"), text(&"x".repeat(64))]
+            }
+        };
+        for tag in tags {
             match definition.by_window {
-                true => keys.extend(DEFAULT_WINDOWS.map(|w| SeriesKey {
-                    measure,
-                    department_type,
-                    window: Some(w),
-                })),
-                false => keys.push(SeriesKey { measure, department_type, window: None }),
+                true => keys.extend(DEFAULT_WINDOWS.map(|window| SeriesKey::new(measure, tag, Some(window)))),
+                false => keys.push(SeriesKey::new(measure, tag, None)),
             }
         }
     }

@@ -255,9 +255,9 @@ impl Feed {
         self.places.iter().find(|row| row.fits(named)).map(|row| &row.place)
     }
 
-    /// Whether any place is described at all. Without one nobody can be seen to leave the department by a move.
-    pub fn knows_places(&self) -> bool {
-        !self.places.is_empty()
+    /// Whether any row describes the department. Else only what a row calls outside is outside.
+    pub fn knows_department(&self) -> bool {
+        self.places.iter().any(|row| !row.place.outside)
     }
 
     /// Whether it may speak for that site.

@@ -50,11 +50,16 @@ impl Rules {
     /// Judges an event that a door has made: the record and its topic, or the outcome and what is wrong.
     pub(crate) fn admit(&self, event: &Event<'_>) -> Result<(&'static str, NewRecord), admission::Refusal> {
         admission::admit(event, &self.organisations, &self.standards)?;
-        let (topic, key) = address(event);
-        let mut value = Vec::new();
-        write_protobuf(event, &mut value);
-        Ok((topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None }))
+        Ok(record_of(event))
     }
+}
+
+/// An event as the record of its topic.
+pub fn record_of(event: &Event<'_>) -> (&'static str, NewRecord) {
+    let (topic, key) = address(event);
+    let mut value = Vec::new();
+    write_protobuf(event, &mut value);
+    (topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
 }
 
 /// The topic of an event and its key there (spec 4.3).

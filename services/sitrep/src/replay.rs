@@ -249,7 +249,7 @@ pub(crate) fn scope(orgs: &Organisations, args: &PointsArgs, windows: &[Window])
     }
     Ok(Scope {
         orgs: orgs.iter().map(|(_, org)| levels.is_empty() || levels.contains(&org.level)).collect(),
-        measures: if measures.is_empty() { Measure::ALL.to_vec() } else { measures },
+        measures: if measures.is_empty() { Measure::swept().collect() } else { measures },
         windows: if args.windows.is_empty() {
             windows.to_vec()
         } else {
