@@ -59,7 +59,7 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
         60,
         &mut |org, minute, series| {
             if is_midnight(minute) {
-                let tag = series.key.department_type.expect("ae_four_hour has a type");
+                let tag = series.key.tag.department_type().expect("ae_four_hour has a type");
                 let sum = sums.entry((orgs.get(org).code.clone(), tag)).or_default();
                 *sum = (sum.0 + series.values[0], sum.1 + series.values[1]);
                 assert_eq!(series.values[3], 0, "nothing imported is implausible");
