@@ -7,14 +7,13 @@ use domain::measures::MEASURES;
 use domain::organisations::Level;
 
 use crate::cli::ConfigArgs;
-use crate::{config, usage};
+use crate::{config, tables, usage};
 
 /// Prints what would run.
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
     let (settings, hash) = config.engine()?;
     let rules = config.rules(&settings.orgs, None)?;
-    let (standards, names) = config.standards()?;
     runtime::telemetry::check(&config.log).map_err(|error| usage(format!("log: {error}")))?;
     let influx = &config.influx;
     recorder::influx::Influx::new(&recorder::influx::Settings::new(
@@ -35,10 +34,10 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
     }
     writeln!(text, "not measured    beds, standard, escalation: accepted and kept, not measured yet")?;
-    for row in standards {
-        writeln!(text, "standard        {}: kept, not measured yet", row.describe())?;
+    for standard in &settings.standards.standards {
+        writeln!(text, "standard        {}", tables::describe(standard))?;
     }
-    writeln!(text, "scales          {}: kept, not measured yet", names.scales.join(", "))?;
+    writeln!(text, "scales          {}: kept, not measured yet", settings.standards.scales.join(", "))?;
     for rule in &rules.rules {
         writeln!(text, "rule            {}", rule.id)?;
     }

@@ -8,9 +8,9 @@ use aggregator::pipeline;
 use anyhow::{Context, Result};
 use axum::Router;
 use contract::topics::{ALERTS, EVENTS, MEASURES};
-use domain::admission::Standards;
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
@@ -30,7 +30,7 @@ pub(crate) enum Service {
 pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
     let (organisations, _) = config::organisations(&config.organisations)?;
-    let standards = config.standards()?.1;
+    let standards = config.tables(&organisations)?.standards;
     let rules = match service {
         Service::Alert => Some(config.rules(&organisations, None)?),
         Service::Intake | Service::Record => None,
