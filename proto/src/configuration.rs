@@ -111,9 +111,16 @@ mod tests {
         let table: toml::Table = "a = 2015-06-29".parse().unwrap();
         let value = table.get("a").cloned().unwrap();
         #[derive(Debug, serde::Deserialize)]
-        struct Raw { #[expect(dead_code)] a: toml::Value }
+        struct Raw {
+            #[expect(dead_code)]
+            a: toml::Value,
+        }
         let plain: Result<Raw, _> = table.clone().try_into();
         let pathed: Result<Raw, _> = serde_path_to_error::deserialize(table);
-        panic!("{value:?} {plain:?} {pathed:?} {:?} {:?}", value.to_string(), Date::parse(&value.to_string()));
+        panic!(
+            "{value:?} {plain:?} {pathed:?} {:?} {:?}",
+            value.to_string(),
+            Date::parse(&value.to_string())
+        );
     }
 }
