@@ -23,6 +23,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         "",
     ))
     .map_err(|error| usage(format!("influx.url: {error}")))?;
+    let feeds = crate::feeds::all(&config, &settings.orgs)?;
+    let listeners = crate::feeds::listeners(&config, &settings.orgs)?;
     let mut text = String::new();
     let count = |level| settings.orgs.iter().filter(|(_, org)| org.level == level).count();
     let levels: Vec<String> =
@@ -67,6 +69,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         config.http.listen,
         held(config.http.token.0.is_some())
     )?;
+    for feed in &feeds {
+        writeln!(text, "feed            {}: source {}", feed.name, feed.source)?;
+    }
+    for listener in &listeners {
+        let tls = if listener.tls.is_some() { "TLS" } else { "plain" };
+        writeln!(text, "mllp            {}, {tls}: feed {}", listener.listen, listener.feed.name)?;
+    }
     writeln!(
         text,
         "pseudonyms      required {}; key {}",

@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) log: String,
     pub(crate) http: Http,
     pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) intake: crate::feeds::Intake,
+    pub(crate) mllp: crate::feeds::Bounds,
     pub(crate) kafka: Kafka,
     pub(crate) ledger: Ledger,
     pub(crate) measures: Measures,
@@ -155,7 +157,7 @@ pub(crate) struct Timeout {
     pub(crate) timeout: Duration,
 }
 
-fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
+pub(crate) fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
     let wrong = || serde::de::Error::custom("write an address and a port, such as \"127.0.0.1:8080\"");
     String::deserialize(from).map_err(|_| wrong())?.parse().map_err(|_| wrong())
 }

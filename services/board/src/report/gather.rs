@@ -22,9 +22,9 @@ pub(super) fn gather(
     targets: &Targets,
 ) -> Result<Report, ReportError> {
     let organisations = reader.organisations()?.ok_or(ReportError::NoOrganisations)?;
-    let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
     let published = reader.published()?;
     let org = subject(&organisations, request.org.as_deref())?;
+    let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
     let mut gathering = Gathering { reader, organisations: &organisations, org, targets };
     let now = gathering.figures(request.period)?;
     let before = gathering.figures(request.period.before())?;
