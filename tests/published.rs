@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::admission::Standards;
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::event::{DepartmentType, Outcome};
 use domain::freshness::Patience;
 use domain::measures::{Measure, TypeTag, Window};
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 use domain::sweep::Scope;
 use domain::time::{LondonDays, Minute};
 use simulator::import::{self, Month, Table};

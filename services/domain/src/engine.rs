@@ -12,7 +12,7 @@ pub use checkpoint::Change;
 
 use std::sync::Arc;
 
-use crate::admission::{FUTURE_TOLERANCE_MS, Standards, admit, instants};
+use crate::admission::{FUTURE_TOLERANCE_MS, admit, instants};
 use crate::attendance;
 use crate::dirty::Dirty;
 use crate::event::{Disposal, Event, Fact, Outcome, Statement};
@@ -23,6 +23,7 @@ use crate::journey;
 use crate::ledger::{Entity, EntityKey, Ledger, Watch};
 use crate::measures::{Freshness, OrgMinute, Window};
 use crate::organisations::Organisations;
+use crate::standard::Standards;
 use crate::sweep::{Sweep, everything};
 use crate::time::{DAY, LondonDays, Millis, Minute};
 

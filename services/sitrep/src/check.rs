@@ -7,14 +7,13 @@ use domain::measures::MEASURES;
 use domain::organisations::Level;
 
 use crate::cli::ConfigArgs;
-use crate::{config, usage};
+use crate::{config, tables, usage};
 
 /// Prints what would run.
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
     let (settings, hash) = config.engine()?;
     let rules = config.rules(&settings.orgs, None)?;
-    let (standards, names) = config.standards()?;
     runtime::telemetry::check(&config.log).map_err(|error| usage(format!("log: {error}")))?;
     let influx = &config.influx;
     recorder::influx::Influx::new(&recorder::influx::Settings::new(
@@ -24,6 +23,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         "",
     ))
     .map_err(|error| usage(format!("influx.url: {error}")))?;
+    let feeds = crate::feeds::all(&config, &settings.orgs)?;
+    let listeners = crate::feeds::listeners(&config, &settings.orgs)?;
     let mut text = String::new();
     let count = |level| settings.orgs.iter().filter(|(_, org)| org.level == level).count();
     let levels: Vec<String> =
@@ -35,10 +36,10 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
     }
     writeln!(text, "not measured    beds, standard, escalation: accepted and kept, not measured yet")?;
-    for row in standards {
-        writeln!(text, "standard        {}: kept, not measured yet", row.describe())?;
+    for standard in &settings.standards.standards {
+        writeln!(text, "standard        {}", tables::describe(standard))?;
     }
-    writeln!(text, "scales          {}: kept, not measured yet", names.scales.join(", "))?;
+    writeln!(text, "scales          {}: kept, not measured yet", settings.standards.scales.join(", "))?;
     for rule in &rules.rules {
         writeln!(text, "rule            {}", rule.id)?;
     }
@@ -57,6 +58,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         config.http.listen,
         held(config.http.token.0.is_some())
     )?;
+    for feed in &feeds {
+        writeln!(text, "feed            {}: source {}", feed.name, feed.source)?;
+    }
+    for listener in &listeners {
+        let tls = if listener.tls.is_some() { "TLS" } else { "plain" };
+        writeln!(text, "mllp            {}, {tls}: feed {}", listener.listen, listener.feed.name)?;
+    }
     writeln!(
         text,
         "pseudonyms      required {}; key {}",
