@@ -9,9 +9,7 @@ use board::read::Reader;
 use board::report::period::{Period, Span};
 use board::report::{self, Report, Request, Target, html, json, text};
 use board::store::{Options, Store};
-use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Window,
-};
+use domain::measures::{Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, Tag, TypeTag};
 use domain::organisations::{Level, Organisations, Row};
 use domain::time::{LondonDays, Minute, rfc3339};
 
@@ -74,17 +72,12 @@ struct World {
     days: LondonDays,
 }
 
-fn key(measure: Measure, tag: Option<TypeTag>) -> SeriesKey {
-    let window = measure.definition().by_window.then_some(Window::Today);
-    SeriesKey { measure, department_type: tag, window }
-}
-
-fn point(measure: Measure, tag: Option<TypeTag>, fields: &[(&str, i64)]) -> Series {
+fn point(measure: Measure, tag: impl Into<Tag>, fields: &[(&str, i64)]) -> Series {
     let mut values = [0; MAX_FIELDS];
     for (name, value) in fields {
         values[measure.field(name).expect("a field of the measure")] = *value;
     }
-    Series { key: key(measure, tag), values }
+    Series { key: report::figures::daily(measure, tag.into()), values }
 }
 
 fn minute(text: &str) -> Minute {
@@ -131,8 +124,8 @@ impl World {
                 if day.0 > 0 {
                     let over_12h = (day.0 - day.1) / 10;
                     let fields = [("departed", day.0), ("within", day.1), ("over_12h", over_12h)];
-                    series.push(point(Measure::AeFourHour, Some(tag), &fields));
-                    series.push(point(Measure::AeArrivals, Some(tag), &[("arrived", day.0 + 1)]));
+                    series.push(point(Measure::AeFourHour, tag, &fields));
+                    series.push(point(Measure::AeArrivals, tag, &[("arrived", day.0 + 1)]));
                 }
             }
             if org.level == Level::Nation {
@@ -142,9 +135,9 @@ impl World {
                     ("total_s", 250_000),
                     ("p90_s", i64::from(midnight.0 % 7) + 1_800),
                 ];
-                series.push(point(Measure::AmbHandover, None, &fields));
+                series.push(point(Measure::AmbHandover, Tag::None, &fields));
                 let fields = [("present", 120), ("on_clock", 110), ("longest_minutes", 900)];
-                series.push(point(Measure::AeDepartment, Some(TypeTag::All), &fields));
+                series.push(point(Measure::AeDepartment, TypeTag::All, &fields));
             }
             let stale = with_silence && org.code == "T03-A";
             batch.push(OrgMinute {

@@ -175,6 +175,7 @@ fn plural(level: Level) -> (&'static str, &'static str) {
         Level::System => ("system", "systems"),
         Level::Region => ("region", "regions"),
         Level::Nation => ("nation", "nations"),
+        Level::Group => ("group", "groups"),
     }
 }
 
