@@ -3,7 +3,7 @@
 
 use crate::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
 use crate::organisations::{Level, Organisations};
-use crate::standard::Standards;
+pub use crate::standard::Standards;
 use crate::time::{Millis, Second};
 
 /// How far an instant may lie after `recorded_at`, and `recorded_at` after the log time: 10 minutes.
