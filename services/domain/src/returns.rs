@@ -131,7 +131,8 @@ impl Returns {
             .keys()
             .filter(|one| self.orgs.path(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
         point[5] = reporting.count() as i64;
-        if standard.is_collected(period.start) {
+        // Of what nobody reported there is no point, whoever had to: a point of zeros says the same (spec 2.4).
+        if standard.is_collected(period.start) && point.iter().any(|field| *field != 0) {
             point[6] = i64::from(self.expected[usize::from(period.standard)][org.index()]);
         }
         point
@@ -260,7 +261,7 @@ mod tests {
         put(&mut returns, "2025-10-01", "T3", 1, 2);
         assert_eq!(point(&returns, "T1"), [9, 10, 0, 0, 7, 1, 1]);
         assert_eq!(point(&returns, "T1-A"), [0; 7]);
-        assert_eq!(point(&returns, "T2"), [0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(point(&returns, "T2"), [0; 7], "who had to report is no news without a return");
         assert_eq!(point(&returns, "Q"), [9, 10, 0, 0, 0, 1, 2], "percentiles are not rolled up");
         assert_eq!(point(&returns, "R"), [10, 12, 0, 0, 0, 2, 3]);
         assert_eq!(point(&returns, "ENG"), [10, 12, 0, 0, 0, 2, 3]);
@@ -272,7 +273,7 @@ mod tests {
         let (period, t1) =
             (returns.period("rtt", date("2025-10-01")).unwrap(), returns.orgs.find("T1").unwrap());
         returns.set(period, t1, None);
-        assert_eq!(point(&returns, "T1"), [0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(point(&returns, "T1"), [0; 7]);
         assert_eq!(point(&returns, "R")[5..], [1, 3]);
     }
 
