@@ -39,7 +39,7 @@ impl Figures for Replay {
         let orgs = self.ledger().organisations();
         let scope = Scope {
             orgs: orgs.iter().map(|(one, _)| one == org).collect(),
-            measures: Measure::ALL.to_vec(),
+            measures: Measure::swept().collect(),
             windows: series.window.into_iter().collect(),
         };
         let mut found = Values::default();
