@@ -75,6 +75,13 @@ impl OtherKey {
         out.extend_from_slice(text.as_bytes());
     }
 
+    /// Of which organisation it speaks.
+    pub(crate) fn org(&self) -> OrgId {
+        match self {
+            OtherKey::Beds(org, _) | OtherKey::Return(_, org, _) | OtherKey::Escalation(org, _, _) => *org,
+        }
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Option<OtherKey> {
         let (head, text) = bytes.split_first_chunk::<7>()?;
         let [kind, o0, o1, n0, n1, n2, n3] = *head;
@@ -82,7 +89,7 @@ impl OtherKey {
         let number = u32::from_le_bytes([n0, n1, n2, n3]);
         let text = std::str::from_utf8(text).ok()?.to_owned();
         match kind {
-            0 => Some(OtherKey::Beds(org, Second(number))),
+            0 if text.is_empty() => Some(OtherKey::Beds(org, Second(number))),
             1 => Some(OtherKey::Return(text, org, number)),
             2 => Some(OtherKey::Escalation(org, text, Second(number))),
             _ => None,
@@ -165,8 +172,10 @@ impl OtherRecord {
         for fact in &mut record.facts {
             let (state, rest) = bytes.split_first()?;
             bytes = rest;
-            if *state == 0 {
-                continue;
+            match state {
+                0 => continue,
+                1 | 2 => {}
+                _ => return None,
             }
             let (value, rest) = bytes.split_first_chunk::<8>()?;
             let (recorded_at, rest) = rest.split_first_chunk::<8>()?;
