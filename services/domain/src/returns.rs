@@ -157,21 +157,22 @@ impl Returns {
             if usize::from(first.standard) != index {
                 continue;
             }
-            let earliest = today.minus(OVERDUE_DAYS_MAX + standard.due_days + 92);
-            let mut start = first.start.max(standard.period.start(earliest));
-            while standard.overdue_from(start) <= today {
+            let due = due_periods(standard, today).filter(|start| *start >= first.start);
+            for start in due {
                 let days = today.0 - standard.overdue_from(start).0 + 1;
-                if standard.is_collected(start) && days <= OVERDUE_DAYS_MAX {
-                    overdue.extend(self.missing(key(start)).map(|org| Overdue {
-                        period: key(start),
-                        org,
-                        days,
-                    }));
-                }
-                start = standard.period.end(start);
+                overdue.extend(self.missing(key(start)).map(|org| Overdue { period: key(start), org, days }));
             }
         }
         overdue
+    }
+
+    /// The periods whose returns can be overdue on a day.
+    pub fn due(&self, today: Date) -> Vec<PeriodKey> {
+        let all = self.standards.standards.iter().enumerate();
+        all.flat_map(|(index, standard)| {
+            due_periods(standard, today).map(move |start| PeriodKey { standard: index as u16, start })
+        })
+        .collect()
     }
 
     /// Who has to report for a period and has not.
@@ -185,6 +186,16 @@ impl Returns {
             })
             .map(|(org, _)| org)
     }
+}
+
+/// The first days of the periods of which returns were due in the year before a day.
+fn due_periods(standard: &Standard, today: Date) -> impl Iterator<Item = Date> + '_ {
+    let earliest = standard.period.start(today.minus(OVERDUE_DAYS_MAX + standard.due_days + 92));
+    let starts = std::iter::successors(Some(earliest), |start| Some(standard.period.end(*start)));
+    starts
+        .take_while(move |start| standard.overdue_from(*start) <= today)
+        .filter(move |start| today.0 - standard.overdue_from(*start).0 < OVERDUE_DAYS_MAX)
+        .filter(|start| standard.is_collected(*start))
 }
 
 fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {

@@ -168,11 +168,7 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
         "level = \"ward\"",
         "rule \"four-hour\" level: \"ward\" is no level: one of site, service, trust, system, region, nation, group",
     ),
-    (
-        "level",
-        "level = \"group\"",
-        "rule \"four-hour\" orgs: \"S1\" is no group of organisations.csv",
-    ),
+    ("level", "level = \"group\"", "rule \"four-hour\" orgs: \"S1\" is no group of organisations.csv"),
     ("level", "level = \"trust\"", "rule \"four-hour\" orgs: \"S1\" is no trust of organisations.csv"),
     ("orgs", "orgs = [\"S9\"]", "rule \"four-hour\" orgs: \"S9\" is no site of organisations.csv"),
     ("orgs", "orgs = [\"S1\", \"S1\"]", "rule \"four-hour\" orgs: \"S1\" stands twice"),
