@@ -47,9 +47,9 @@ impl Engine {
         let mut marks = Vec::new();
         self.dirty.encode(&mut marks);
         each((kind::STATE, b"dirty", Some(&marks)));
-        if std::mem::take(&mut self.figures.since_changed) {
+        if std::mem::take(&mut self.figures.since.changed) {
             marks.clear();
-            self.figures.encode_since(&mut marks);
+            self.figures.since.encode(&mut marks);
             each((kind::STATE, b"since", Some(&marks)));
         }
         if let Some(live) = &self.live {
@@ -98,7 +98,7 @@ impl Engine {
                 Some(dirty) => self.dirty = dirty,
                 None => return false,
             },
-            (b"since", bytes) => return self.figures.restore_since(bytes),
+            (b"since", bytes) => return self.figures.since.restore(bytes),
             (b"until", [a, b, c, d]) => {
                 self.restored_until = Some(Minute(u32::from_le_bytes([*a, *b, *c, *d])));
             }
