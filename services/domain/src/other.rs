@@ -152,6 +152,13 @@ impl OtherRecord {
         beds.iter().any(Option::is_some).then_some(beds)
     }
 
+    /// The values that stand; `None` if every fact is retracted, so that the entity does not exist.
+    pub(crate) fn amounts(&self) -> Option<[Option<u64>; 5]> {
+        let amounts =
+            [0, 1, 2, 3, 4].map(|index: usize| self.facts[index].as_ref().and_then(|one| one.value));
+        amounts.iter().any(Option::is_some).then_some(amounts)
+    }
+
     pub(crate) fn newest_recorded_at(&self) -> Millis {
         self.facts.iter().flatten().map(|one| one.recorded_at).max().unwrap_or(Millis(i64::MIN))
     }
