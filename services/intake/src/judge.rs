@@ -4,15 +4,18 @@
 use std::borrow::Cow;
 
 use contract::refusal::{Origin, Refusal};
-use contract::{topics, write_protobuf};
+use contract::{MAX_EVENT_BYTES, topics, write_protobuf};
 use domain::admission::{self, Standards};
-use domain::event::{Event, Statement};
+use domain::event::{Event, Outcome, Statement};
 use domain::organisations::Organisations;
 use domain::time::Millis;
+use runtime::access::Grant;
 use runtime::log::NewRecord;
 use serde::Deserialize;
 
+use crate::body::Piece;
 use crate::pseudonym::Pseudonyms;
+use crate::token;
 
 /// What an event is judged by.
 #[derive(Debug)]
@@ -32,27 +35,47 @@ pub(crate) enum Verdict {
 }
 
 impl Rules {
-    /// Judges the bytes of one event; `now` is when.
-    pub(crate) fn judge(&self, bytes: &[u8], now: Millis) -> Verdict {
+    /// Judges the bytes of one event in JSON; `now` is when.
+    pub(crate) fn judge(&self, piece: Piece<'_>, grant: &Grant, now: Millis) -> Verdict {
+        if let Some((length, sha256)) = piece.cut {
+            let detail = format!("{length} bytes; an event has at most {MAX_EVENT_BYTES}");
+            let source = source_of(piece.bytes);
+            let refusal =
+                Refusal::new(Outcome::TooLarge, detail, source, piece.bytes, false, Origin::Http, now);
+            return Verdict::Refused(Box::new(Refusal { length, sha256, ..refusal }));
+        }
         let refused = |outcome, detail: String, source: String| {
-            Verdict::Refused(Box::new(Refusal::new(outcome, detail, source, bytes, false, Origin::Http, now)))
+            let refusal = Refusal::new(outcome, detail, source, piece.bytes, false, Origin::Http, now);
+            Verdict::Refused(Box::new(refusal))
         };
-        let event = match contract::parse_json(bytes, &self.pseudonyms) {
+        let event = match contract::parse_json(piece.bytes, &self.pseudonyms) {
             Ok(event) => event,
-            Err(error) => return refused(error.outcome, error.detail, source_of(bytes)),
+            Err(error) => return refused(error.outcome, error.detail, source_of(piece.bytes)),
         };
-        match admission::admit(&event, &self.organisations, &self.standards) {
-            Ok(()) => taken(&event),
+        match self.admit(&event, grant) {
+            Ok(()) => {
+                let (topic, record) = record(&event);
+                Verdict::Taken(topic, record)
+            }
             Err((outcome, detail)) => refused(outcome, detail.to_owned(), event.source.into_owned()),
+        }
+    }
+
+    /// Whether an event that could be read may come in.
+    pub(crate) fn admit(&self, event: &Event<'_>, grant: &Grant) -> Result<(), (Outcome, &'static str)> {
+        match token::denied(event, grant, &self.organisations) {
+            Some(detail) => Err((Outcome::NotAllowed, detail)),
+            None => admission::admit(event, &self.organisations, &self.standards),
         }
     }
 }
 
-fn taken(event: &Event<'_>) -> Verdict {
+/// The topic of an event and its record there.
+pub(crate) fn record(event: &Event<'_>) -> (&'static str, NewRecord) {
     let (topic, key) = address(event);
     let mut value = Vec::new();
     write_protobuf(event, &mut value);
-    Verdict::Taken(topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
+    (topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
 }
 
 /// The topic of an event and its key there (spec 4.3).

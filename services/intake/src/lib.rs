@@ -12,10 +12,13 @@
 //! HL7 v2 and FHIR are further doors, to be built beside this one.
 
 mod body;
+mod desk;
 mod http;
 mod judge;
 pub mod metrics;
 pub mod pseudonym;
-pub mod token;
+mod shares;
+mod token;
 
 pub use http::{Intake, IntakeState, Limits, router, watch_log};
+pub use shares::Alarm;

@@ -1,8 +1,8 @@
 //! What the intake counts about itself (`sitrep_intake_…`): each event read once, by its outcome.
 
 use domain::event::Outcome;
-use prometheus::{Histogram, IntCounter, Registry};
-use runtime::metrics::{Counters, Label, MetricsError, counter, histogram};
+use prometheus::{Histogram, IntCounter, IntGauge, Registry};
+use runtime::metrics::{Counters, Label, MetricsError, counter, gauge, histogram};
 
 /// Upper bounds of the time of one post, seconds.
 const POST_SECONDS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
@@ -93,6 +93,8 @@ pub struct Metrics {
     pub posts: Counters<Answer>,
     /// Bytes of bodies, as they came.
     pub bytes: IntCounter,
+    /// Senders of whose events much is refused.
+    pub senders_in_trouble: IntGauge,
     /// Seconds from the whole body to the answer.
     pub post_seconds: Histogram,
 }
@@ -114,6 +116,11 @@ impl Metrics {
             )?,
             posts: Counters::new(registry, "sitrep_intake_posts_total", "Posts by answer.", "answer")?,
             bytes: counter(registry, "sitrep_intake_body_bytes_total", "Bytes of bodies, as they came.")?,
+            senders_in_trouble: gauge(
+                registry,
+                "sitrep_intake_senders_in_trouble",
+                "Senders of whose events of the last ten minutes more was refused than refusals.alarm_share.",
+            )?,
             post_seconds: histogram(
                 registry,
                 "sitrep_intake_post_seconds",
