@@ -309,3 +309,61 @@ fn a_batch_that_fails_leaves_nothing_behind() {
     assert_eq!(store.newest_minute(), Some(START.plus(1)));
     assert_eq!(store.positions().unwrap(), taken);
 }
+
+/// The local midnights and mornings of a range, slowly: by the calendar library's clock.
+fn moments(from: Minute, until: Minute) -> Vec<Minute> {
+    let zone = jiff::tz::TimeZone::get("Europe/London").expect("compiled in");
+    let clock = |minute: u32| {
+        let instant = jiff::Timestamp::from_second(i64::from(minute) * 60).expect("this century");
+        let local = instant.to_zoned(zone.clone());
+        (local.hour(), local.minute())
+    };
+    (from.0..=until.0).filter(|minute| matches!(clock(*minute), (0 | 8, 0))).map(Minute).collect()
+}
+
+#[test]
+fn the_days_stay_when_the_minutes_go_and_are_restated_later_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(seed());
+    let mut store = Store::open(dir.path(), Options::live(1_000)).unwrap();
+    // Over the change to summer time of 2026, every minute of a week.
+    let from = domain::time::rfc3339(b"2026-03-26T00:00:00Z").unwrap().second().minute();
+    let until = from.plus(7 * 1_440);
+    let all = keys();
+    let mut writings = BTreeMap::new();
+    for at in from.0..=until.0 {
+        let writing = writing(&mut random, "S0", Minute(at), Revision { epoch: 3, n: 1 }, &all);
+        store.apply(std::slice::from_ref(&writing)).unwrap();
+        writings.insert(Minute(at), writing);
+    }
+    let mut reader = store.reader().unwrap();
+    assert!(reader.row("S0", from.plus(1_440)).unwrap().is_none(), "the minute is gone");
+    let held = reader.daily("S0", from, until).unwrap();
+    let midnights: Vec<Minute> = held.iter().map(|(minute, _)| *minute).collect();
+    let expected: Vec<Minute> = moments(from, until)
+        .into_iter()
+        .filter(|minute| domain::time::LondonDays::new().midnight(*minute) == *minute)
+        .collect();
+    assert_eq!(midnights, expected, "nothing is counted in the morning yet");
+    assert_eq!(midnights.len(), 8);
+    for (minute, row) in &held {
+        let written = &writings[minute];
+        assert!(row.series.len() > 4);
+        for series in &written.series {
+            let kept = match (series.key.measure, series.key.window) {
+                (Measure::AeDepartment, None) => true,
+                (_, window) => window == Some(domain::measures::Window::Today),
+            };
+            assert_eq!(row.values(&series.key), kept.then_some(&series.values), "{:?}", series.key);
+        }
+    }
+    // A day of long ago is corrected: the minute is too old, the day takes it.
+    let again = writing(&mut random, "S0", midnights[1], Revision { epoch: 4, n: 1 }, &all);
+    let applied = store.apply(std::slice::from_ref(&again)).unwrap();
+    assert_eq!((applied.written, applied.too_old), (0, 1));
+    let day = reader.daily("S0", midnights[1], midnights[1]).unwrap();
+    let key = all.iter().find(|key| key.measure == Measure::AeDepartment).unwrap();
+    let series = again.series.iter().find(|series| series.key == *key).unwrap();
+    assert_eq!(day[0].1.values(key), Some(&series.values));
+    assert_eq!(reader.daily("S1", from, until).unwrap(), [], "nobody knows S1");
+}

@@ -27,7 +27,7 @@ pub(crate) struct Desk {
     pub(crate) log: Arc<dyn Log>,
     pub(crate) rules: Rules,
     pub(crate) sealer: Option<Sealer>,
-    pub(crate) shares: Shares,
+    pub(crate) shares: Arc<Shares>,
     pub(crate) metrics: Metrics,
     pub(crate) condition: Condition,
     pub(crate) clock: Arc<dyn Clock>,
@@ -114,7 +114,8 @@ impl Batch {
     pub(crate) fn write(mut self) -> Result<Written, DeskError> {
         let desk = self.desk.clone();
         let refusals = std::mem::take(&mut self.refusals);
-        let refused: Vec<NewRecord> = refusals.iter().map(|(_, refusal)| desk.refusal(refusal)).collect();
+        let refused: Vec<NewRecord> =
+            refusals.iter().map(|(_, refusal)| refusal_record(refusal, desk.sealer.as_ref())).collect();
         // Events first: sent again after a failure they change nothing, while a refusal would be kept twice.
         desk.append(topics::EVENTS, &self.events)?;
         desk.append(topics::RETURNS, &self.returns)?;
@@ -135,18 +136,6 @@ impl Drop for Batch {
 }
 
 impl Desk {
-    fn refusal(&self, refusal: &Refusal) -> NewRecord {
-        let mut value = Vec::new();
-        match &self.sealer {
-            Some(sealer) => {
-                let sealed = refusal.clone().sealed_by(|bytes| sealer.seal(bytes));
-                refusal::encode(&sealed, &mut value);
-            }
-            None => refusal::encode(refusal, &mut value),
-        }
-        NewRecord { key: refusal.source.clone().into_bytes(), value, protobuf: true, partition: None }
-    }
-
     fn append(&self, topic: &str, records: &[NewRecord]) -> Result<(), DeskError> {
         if records.is_empty() {
             return Ok(());
@@ -166,4 +155,17 @@ impl Desk {
             }
         }
     }
+}
+
+/// A refusal as a record of its topic, its bytes sealed where there is a key for it.
+pub(crate) fn refusal_record(refusal: &Refusal, sealer: Option<&Sealer>) -> NewRecord {
+    let mut value = Vec::new();
+    match sealer {
+        Some(sealer) => {
+            let sealed = refusal.clone().sealed_by(|bytes| sealer.seal(bytes));
+            refusal::encode(&sealed, &mut value);
+        }
+        None => refusal::encode(refusal, &mut value),
+    }
+    NewRecord { key: refusal.source.clone().into_bytes(), value, protobuf: true, partition: None }
 }

@@ -45,7 +45,7 @@ use crate::desk::{Desk, DeskError, Written};
 use crate::judge::Rules;
 use crate::metrics::{Answer, Metrics};
 use crate::pseudonym::Pseudonyms;
-use crate::shares::{Alarm, Shares};
+use crate::shares::Shares;
 
 /// How often the log is looked at, so that readiness comes back without a post.
 const LOOK: Duration = Duration::from_secs(5);
@@ -96,8 +96,8 @@ pub struct Intake {
     pub limits: Limits,
     /// Seals what is refused; `None`: it is kept as it came.
     pub sealer: Option<Sealer>,
-    /// When a sender is in trouble.
-    pub alarm: Alarm,
+    /// How much of what each sender sends is refused.
+    pub shares: Arc<Shares>,
     /// Metrics.
     pub metrics: Metrics,
     /// Readiness: whether the log takes events.
@@ -129,7 +129,7 @@ impl IntakeState {
             log: intake.log,
             rules,
             sealer: intake.sealer,
-            shares: Shares::new(intake.alarm, intake.metrics.senders_in_trouble.clone()),
+            shares: intake.shares,
             metrics: intake.metrics,
             condition: intake.condition,
             clock: intake.clock,

@@ -52,26 +52,24 @@ impl Rules {
             Ok(event) => event,
             Err(error) => return refused(error.outcome, error.detail, source_of(piece.bytes)),
         };
-        match self.admit(&event, grant) {
-            Ok(()) => {
-                let (topic, record) = record(&event);
-                Verdict::Taken(topic, record)
-            }
+        if let Some(detail) = token::denied(&event, grant, &self.organisations) {
+            return refused(Outcome::NotAllowed, detail.to_owned(), event.source.into_owned());
+        }
+        match self.admit(&event) {
+            Ok((topic, record)) => Verdict::Taken(topic, record),
             Err((outcome, detail)) => refused(outcome, detail.to_owned(), event.source.into_owned()),
         }
     }
 
-    /// Whether an event that could be read may come in.
-    pub(crate) fn admit(&self, event: &Event<'_>, grant: &Grant) -> Result<(), (Outcome, &'static str)> {
-        match token::denied(event, grant, &self.organisations) {
-            Some(detail) => Err((Outcome::NotAllowed, detail)),
-            None => admission::admit(event, &self.organisations, &self.standards),
-        }
+    /// Judges an event that a door has made: the record and its topic, or the outcome and what is wrong.
+    pub(crate) fn admit(&self, event: &Event<'_>) -> Result<(&'static str, NewRecord), admission::Refusal> {
+        admission::admit(event, &self.organisations, &self.standards)?;
+        Ok(record_of(event))
     }
 }
 
-/// The topic of an event and its record there.
-pub(crate) fn record(event: &Event<'_>) -> (&'static str, NewRecord) {
+/// An event as the record of its topic.
+pub fn record_of(event: &Event<'_>) -> (&'static str, NewRecord) {
     let (topic, key) = address(event);
     let mut value = Vec::new();
     write_protobuf(event, &mut value);

@@ -13,12 +13,18 @@
 
 mod body;
 mod desk;
+pub mod extract;
+pub mod feed;
+pub mod hl7;
 mod http;
 mod judge;
 pub mod metrics;
+pub mod mllp;
 pub mod pseudonym;
 mod shares;
 mod token;
+pub mod trial;
 
 pub use http::{Intake, IntakeState, Limits, router, watch_log};
-pub use shares::Alarm;
+pub use judge::record_of;
+pub use shares::{Alarm, Shares};

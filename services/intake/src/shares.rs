@@ -4,10 +4,12 @@
 //! A sender is a token's name or a feed's, so there are as many as the configuration has.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::time::Millis;
 use prometheus::IntGauge;
+
+use crate::metrics::Metrics;
 
 /// The minutes that are looked at; each has a bucket.
 const MINUTES: usize = 10;
@@ -29,7 +31,7 @@ impl Default for Alarm {
 
 /// Counts of the last ten minutes by sender.
 #[derive(Debug)]
-pub(crate) struct Shares {
+pub struct Shares {
     alarm: Alarm,
     gauge: IntGauge,
     senders: Mutex<BTreeMap<String, Sender>>,
@@ -43,7 +45,12 @@ struct Sender {
 }
 
 impl Shares {
-    pub(crate) fn new(alarm: Alarm, gauge: IntGauge) -> Shares {
+    /// Nothing has come yet. One for all doors of a process.
+    pub fn new(alarm: Alarm, metrics: &Metrics) -> Arc<Shares> {
+        Arc::new(Shares::with_gauge(alarm, metrics.senders_in_trouble.clone()))
+    }
+
+    fn with_gauge(alarm: Alarm, gauge: IntGauge) -> Shares {
         Shares { alarm, gauge, senders: Mutex::default() }
     }
 
@@ -116,7 +123,7 @@ mod tests {
     #[test]
     fn a_sender_is_in_trouble_while_much_of_its_last_ten_minutes_was_refused() {
         let gauge = IntGauge::new("g", "g").unwrap();
-        let shares = Shares::new(Alarm { share: 0.1, at_least: 5 }, gauge.clone());
+        let shares = Shares::with_gauge(Alarm { share: 0.1, at_least: 5 }, gauge.clone());
         let mut rows = 0;
         let mut at = |minute: i64, sender: &str, taken, refused, alarmed| {
             rows += 1;

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     writeln!(text, "data            {}", config.data.display())?;
     let access = crate::services::access(&config, &settings.orgs, &prometheus::Registry::new())?;
     let tls = if config.tls()?.is_some() { "TLS" } else { "plain" };
-    writeln!(text, "http            {}, {tls}; {}", config.http.listen,)?;
+    writeln!(text, "http            {}, {tls}; {}", config.http.listen, access.describe())?;
     writeln!(
         text,
         "pseudonyms      required {}; key {}",

@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Turns published monthly A&E tables into events that reproduce them exactly.
     Import(ImportArgs),
+    /// Writes the situation report of a day, week or month from the board's store.
+    Report(ReportArgs),
     /// Parses the configuration and everything that it names, and prints what would run. Binds nothing.
     Check(ConfigArgs),
 }
@@ -204,4 +206,33 @@ pub(crate) struct BoardArgs {
     /// As at this instant, RFC 3339; default: the newest minute of the store.
     #[arg(long, value_name = "T", requires = "store")]
     pub(crate) at: Option<String>,
+}
+
+/// `sitrep report`
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The configuration: its data folder holds the store, its targets are those judged by.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// How long: day, week (Monday to Sunday) or month.
+    #[arg(long, value_name = "day|week|month")]
+    pub(crate) period: String,
+    /// The last day, such as 2025-10-31: of a week its Sunday, of a month its last day.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) ending: String,
+    /// The organisation's code; default: the nation.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) org: Option<String>,
+    /// text, html (one page that prints on A4) or json.
+    #[arg(long, default_value = "text", value_name = "text|html|json")]
+    pub(crate) format: String,
+    /// Organisations with a smaller share within four hours are named; from 0 to 1.
+    #[arg(long, default_value_t = board::report::DEFAULT_FLOOR, value_name = "SHARE")]
+    pub(crate) floor: f64,
+    /// Reads this store instead of the data folder's; a board may be at work in it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Where the report goes; default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }

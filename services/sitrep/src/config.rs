@@ -227,7 +227,6 @@ struct StandardsFile {
 
 /// A periodic standard, as far as it is used: returns that name it are kept.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct StandardRow {
     pub(crate) id: String,
     pub(crate) title: String,

@@ -173,6 +173,7 @@ pub(crate) fn intake(
         buffer_bytes: bytes(http.buffer),
         ..intake::Limits::default()
     };
+    let metrics = intake::metrics::Metrics::new(&plant.registry)?;
     let state = intake::IntakeState::new(intake::Intake {
         log: plant.log.clone(),
         organisations: organisations.clone(),
@@ -181,8 +182,8 @@ pub(crate) fn intake(
         access: access.clone(),
         limits,
         sealer,
-        alarm,
-        metrics: intake::metrics::Metrics::new(&plant.registry)?,
+        shares: intake::Shares::new(alarm, &metrics),
+        metrics,
         condition: plant.condition("intake"),
         clock: plant.clock.clone(),
     });

@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
 use super::*;
+use crate::shares::Alarm;
 
 mod tokens;
 
@@ -96,6 +97,7 @@ fn door_with(limits: Limits, token: Option<&str>) -> Door {
     let (log, registry) = (Arc::new(Memory::default()), Registry::new());
     let clock = Arc::new(ManualClock::new(NOW));
     let health = Health::new(clock.clone());
+    let metrics = Metrics::new(&registry).unwrap();
     let state = IntakeState::new(Intake {
         log: log.clone(),
         organisations: organisations(),
@@ -104,8 +106,8 @@ fn door_with(limits: Limits, token: Option<&str>) -> Door {
         access: access(token, Path::new(""), &registry),
         limits,
         sealer: None,
-        alarm: Alarm::default(),
-        metrics: Metrics::new(&registry).unwrap(),
+        shares: Shares::new(Alarm::default(), &metrics),
+        metrics,
         condition: health.condition("log"),
         clock,
     });
