@@ -20,6 +20,7 @@ use domain::time::Millis;
 use runtime::clock::Clock;
 use runtime::health::Condition;
 use runtime::log::{Log, LogError, NewRecord};
+use runtime::seal::Sealer;
 use runtime::shutdown::Shutdown;
 use runtime::tls::TlsAcceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -29,12 +30,13 @@ use tokio::time::timeout;
 
 use super::Decoder;
 use super::judged::{Judged, Verdict, judge};
+use crate::desk::refusal_record;
 use crate::feed::Feed;
 use crate::hl7::answer::{self, Answer, Complaint};
-use crate::http::record;
 use crate::judge::Rules;
 use crate::metrics::{ConnectionEnd, Metrics};
 use crate::pseudonym::Pseudonyms;
+use crate::shares::Shares;
 
 /// A read takes at least and at most so much.
 const READ_BYTES: (usize, usize) = (8 << 10, 64 << 10);
@@ -79,6 +81,10 @@ pub struct Mllp {
     pub tls: Option<TlsAcceptor>,
     /// What connections may use.
     pub limits: Limits,
+    /// Seals what is refused; none: it is kept as it came.
+    pub sealer: Option<Sealer>,
+    /// How much of what each sender sends is refused.
+    pub shares: Arc<Shares>,
     /// Metrics.
     pub metrics: Metrics,
     /// Readiness: whether the log takes events.
@@ -93,6 +99,8 @@ struct Door {
     feed: Feed,
     tls: Option<TlsAcceptor>,
     limits: Limits,
+    sealer: Option<Sealer>,
+    shares: Arc<Shares>,
     metrics: Metrics,
     condition: Condition,
     clock: Arc<dyn Clock>,
@@ -141,13 +149,16 @@ pub async fn serve(listener: TcpListener, mllp: Mllp, shutdown: Shutdown) -> io:
         peers,
         tls,
         limits,
+        sealer,
+        shares,
         metrics,
         condition,
         clock,
     } = mllp;
     let rules = Rules { organisations, standards, pseudonyms };
     let answers = AtomicU64::new(1);
-    let door = Door { log, rules, feed, tls, limits, metrics, condition, clock, shutdown, answers };
+    let door =
+        Door { log, rules, feed, tls, limits, sealer, shares, metrics, condition, clock, shutdown, answers };
     let (door, guests, mut open) = (Arc::new(door), Guests::default(), JoinSet::new());
     loop {
         let accepted = tokio::select! {
@@ -243,7 +254,7 @@ impl Door {
         for judged in &batch {
             match &judged.verdict {
                 Verdict::Taken(records) => events.extend_from_slice(records),
-                Verdict::Refused(refusal, _) => refusals.push(record(refusal)),
+                Verdict::Refused(refusal, _) => refusals.push(refusal_record(refusal, self.sealer.as_ref())),
             }
         }
         // Events first: sent again after a failure they change nothing, while a refusal would be kept twice.
@@ -274,11 +285,13 @@ impl Door {
             }
             Verdict::Taken(records) => {
                 self.metrics.judged(records.len() as u64, std::iter::empty::<Outcome>());
+                self.shares.count(&self.feed.source, 1, 0, now);
                 judged.left_out.iter().for_each(|why| self.metrics.hl7_left_out(*why));
                 (Answer::Taken, None)
             }
             Verdict::Refused(refusal, complaint) => {
                 self.metrics.judged(0, std::iter::once(refusal.reason));
+                self.shares.count(&self.feed.source, 0, 1, now);
                 (Answer::Refused, Some(complaint))
             }
         };
