@@ -78,7 +78,10 @@ impl Log for Memory {
             return Err(error);
         }
         drop(self.changed.wait_while(self.held.lock().expect("no panic"), |held| *held).expect("no panic"));
-        self.appended.lock().expect("no panic").extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
+        self.appended
+            .lock()
+            .expect("no panic")
+            .extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
         Ok(vec![Position { partition: 0, offset: 0 }; records.len()])
     }
 }
