@@ -13,6 +13,8 @@ mod door;
 mod files;
 #[path = "command_line/http.rs"]
 mod http;
+#[path = "command_line/mllp.rs"]
+mod mllp;
 #[path = "command_line/published.rs"]
 mod published;
 #[path = "command_line/run.rs"]

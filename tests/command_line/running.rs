@@ -57,6 +57,11 @@ impl Running {
         self.process.kill();
     }
 
+    /// What it has printed so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
     /// `GET`.
     pub(crate) fn get(&self, path: &str) -> Answer {
         http::ask(self.address, "GET", path, &[], b"").expect("it answers")
