@@ -1,16 +1,17 @@
 //! From the text of a story to its steps: lines, items, times, expectations. What a source says is read in
 //! [`super::statement`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::event::{Disposal, Event, Outcome};
-use domain::measures::{MEASURES, Measure, SeriesKey, TypeTag, Window};
+use domain::measures::Window;
 use domain::organisations::Organisations;
 use domain::time::{Millis, Second, rfc3339};
 
 use super::{Action, Expectation, Scenario, ScenarioError, Step, statement};
 use crate::london;
-use crate::model::Settings;
+use crate::model::{Area, Group, Measure, Series, Settings};
 use crate::places::{LITTLE_ENGLAND, organisations};
 
 /// What is wrong with a line.
@@ -21,6 +22,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     let (orgs, settings) = setting(lines())?;
     let mut reader = Reader {
         orgs: &orgs,
+        settings: &settings,
         day: None,
         live: lines().any(|(_, line)| line == "live"),
         said: BTreeMap::new(),
@@ -45,6 +47,18 @@ fn setting<'a>(
             table.push_str(place);
             table.push('\n');
         }
+        if let Some(words) = content.strip_prefix("area ") {
+            let (site, area) = words.split_once(' ').ok_or_else(|| {
+                let what = "an area of which site, called what?".to_owned();
+                ScenarioError { line, what }
+            })?;
+            settings.areas.push(Area { site: site.to_owned(), area: area.trim().to_owned() });
+        }
+        if let Some(words) = content.strip_prefix("group ") {
+            let mut words = words.split_whitespace().map(str::to_owned);
+            let code = words.next().unwrap_or_default();
+            settings.groups.push(Group { code, members: words.collect() });
+        }
         for disposal in content.strip_prefix("exclude ").unwrap_or_default().split_whitespace() {
             let disposal = Disposal::parse(disposal).ok_or_else(|| {
                 let what = format!("\"{disposal}\" is no disposal");
@@ -59,6 +73,7 @@ fn setting<'a>(
 
 struct Reader<'a> {
     orgs: &'a Organisations,
+    settings: &'a Settings,
     day: Option<Day>,
     live: bool,
     said: BTreeMap<String, Event<'static>>,
@@ -75,7 +90,7 @@ impl Reader<'_> {
         let content = content.split_once('#').map_or(content, |(before, _)| before).trim();
         let tokens: Vec<&str> = content.split_whitespace().collect();
         match tokens.first().copied() {
-            None | Some("live" | "place" | "exclude") => Ok(()),
+            None | Some("live" | "place" | "exclude" | "area" | "group") => Ok(()),
             Some("date") => {
                 let text = tokens.get(1).copied().unwrap_or_default();
                 self.day = Some(day(text).ok_or_else(|| format!("\"{text}\" is no date"))?);
@@ -133,44 +148,56 @@ impl Reader<'_> {
 
     fn expectation(&self, at: Time<'_>, words: &[&str]) -> Result<Expectation, Wrong> {
         let (name, words) = words.split_first().ok_or("expect what?")?;
-        let measure = MEASURES
-            .iter()
-            .find(|row| row.name.split_once('_').is_some_and(|(_, short)| short == *name))
-            .map(|row| row.measure)
+        let measure = Measure::named(name)
             .ok_or_else(|| format!("\"{name}\" is no measure that can be expected here"))?;
-        let series = SeriesKey { measure, department_type: None, window: None };
-        let org = self.orgs.find("General").ok_or("there is no site General")?;
-        let minute = at.second()?.minute();
-        let mut expectation = Expectation { org, series, minute, fields: Vec::new() };
+        let series = Series { measure: measure.name, tag: Cow::Borrowed(""), window: None };
+        let (place, minute) = ("General".to_owned(), at.second()?.minute());
+        let mut expected =
+            Expected { measure, expectation: Expectation { place, series, minute, fields: Vec::new() } };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
-                "=" => expectation.within_of_departed(words.next().copied().unwrap_or_default())?,
-                "all" => expectation.series.department_type = Some(TypeTag::All),
-                word => self.expected(&mut expectation, word)?,
+                "=" => expected.within_of_departed(words.next().copied().unwrap_or_default())?,
+                word => self.expected(&mut expected, word)?,
             }
         }
-        expectation.checked()
+        expected.checked()
     }
 
-    fn expected(&self, expectation: &mut Expectation, word: &str) -> Result<(), Wrong> {
-        if let Some(tag) = word.strip_prefix("type").and_then(TypeTag::parse) {
-            expectation.series.department_type = Some(tag);
+    fn expected(&self, expected: &mut Expected, word: &str) -> Result<(), Wrong> {
+        let series = &mut expected.expectation.series;
+        if let Some(tag) = ["1", "2", "3", "5"].into_iter().find(|tag| word.strip_prefix("type") == Some(tag))
+        {
+            series.tag = Cow::Borrowed(tag);
+        } else if word == "all" {
+            series.tag = Cow::Borrowed("all");
+        } else if let Some(tag) = word.strip_prefix("tag=") {
+            series.tag = Cow::Owned(tag.to_owned());
         } else if let Some(window) = Window::parse(word) {
-            expectation.series.window = Some(window);
+            series.window = Some(window);
         } else if let Some(code) = word.strip_prefix("at=") {
-            expectation.org = self.orgs.find(code).ok_or_else(|| format!("there is no place {code}"))?;
+            let is_group = self.settings.groups.iter().any(|group| group.code == code);
+            if !is_group && self.orgs.find(code).is_none() {
+                return Err(format!("there is no place {code}"));
+            }
+            code.clone_into(&mut expected.expectation.place);
         } else {
             let (name, value) = word.split_once('=').ok_or_else(|| format!("what is \"{word}\"?"))?;
-            expectation.field(name, value)?;
+            expected.field(name, value)?;
         }
         Ok(())
     }
 }
 
-impl Expectation {
+/// An expectation that is being read.
+struct Expected {
+    measure: &'static Measure,
+    expectation: Expectation,
+}
+
+impl Expected {
     fn within_of_departed(&mut self, text: &str) -> Result<(), Wrong> {
-        if self.series.measure != Measure::AeFourHour {
+        if self.measure.name != "ae_four_hour" {
             return Err("only four_hour is a share".to_owned());
         }
         let (within, departed) = text.split_once('/').ok_or("a share is within/departed")?;
@@ -179,26 +206,26 @@ impl Expectation {
     }
 
     fn field(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
-        let fields = self.series.measure.definition().fields;
-        let name = fields.iter().find(|field| **field == name);
-        let name = name.ok_or_else(|| format!("the measure has only {}", fields.join(", ")))?;
-        let value = value.parse().map_err(|_| format!("\"{value}\" is no count"))?;
-        self.fields.push((name, value));
+        let fields = self.measure.fields.join(", ");
+        let name = self.measure.field(name).ok_or_else(|| format!("the measure has only {fields}"))?;
+        let value = value.parse().map_err(|_| format!("\"{value}\" is no number"))?;
+        self.expectation.fields.push((name, value));
         Ok(())
     }
 
     fn checked(self) -> Result<Expectation, Wrong> {
-        let definition = self.series.measure.definition();
-        if definition.by_type != self.series.department_type.is_some() {
-            return Err(format!("{} and its type: name it or leave it out", definition.name));
+        let (measure, series) = (self.measure, &self.expectation.series);
+        if measure.tag.is_some() == series.tag.is_empty() {
+            let tag = measure.tag.unwrap_or("tag");
+            return Err(format!("{} and its {tag}: name it or leave it out", measure.name));
         }
-        if definition.by_window != self.series.window.is_some() {
-            return Err(format!("{} and its window: name it or leave it out", definition.name));
+        if measure.by_window != series.window.is_some() {
+            return Err(format!("{} and its window: name it or leave it out", measure.name));
         }
-        if self.fields.is_empty() {
+        if self.expectation.fields.is_empty() {
             return Err("nothing is expected".to_owned());
         }
-        Ok(self)
+        Ok(self.expectation)
     }
 }
 

@@ -1,0 +1,42 @@
+//! The program in the model's words: the configuration of a case as the program takes it, and its points as the model
+//! would give them.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use domain::admission::Standards;
+use domain::engine::{HORIZON_MINUTES, Settings};
+use domain::freshness::Patience;
+use domain::measures::{self, SeriesKey};
+use domain::organisations::Organisations;
+
+use crate::model::{self, Points, Series, put};
+
+/// The configuration of a story or a case as the program takes it.
+pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
+    Settings {
+        orgs: Arc::new(orgs.clone()),
+        standards: Standards { standards: settings.standards.clone(), scales: settings.scales.clone() },
+        windows: settings.windows.clone(),
+        exclude_disposals: settings.exclude_disposals.clone(),
+        horizon_minutes: HORIZON_MINUTES,
+        patience: Patience::default(),
+    }
+}
+
+/// What the model calls a series of the program.
+pub fn series(key: SeriesKey) -> Series {
+    let tag = key.department_type.map_or("", |tag| tag.as_str());
+    Series { measure: key.measure.as_str(), tag: Cow::Borrowed(tag), window: key.window }
+}
+
+/// Puts what a series of the program shows among the points of its minute.
+pub fn put_series(points: &mut Points, code: &str, shown: &measures::Series) {
+    if shown.values.iter().all(|value| *value == 0) {
+        return;
+    }
+    let series = series(shown.key);
+    for (field, value) in shown.fields() {
+        put(points, code, &series, field, value as f64);
+    }
+}
