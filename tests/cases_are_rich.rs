@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{MEASURES, Model};
+use acceptance::situations::{SITUATIONS, reached};
 use domain::event::{Outcome, Statement};
 
 #[test]
@@ -82,7 +83,7 @@ fn the_cases_reach_every_outcome_and_every_field() {
         }
         let reading = model.read();
         let mut seen = BTreeSet::new();
-        for m in case.edges().into_iter().step_by(9) {
+        for m in case.edges().into_iter().step_by(9).chain(reading.standard_minutes()) {
             for ((_, series), fields) in reading.points(m) {
                 seen.extend(fields.keys().map(|field| (series.measure, *field)));
             }
@@ -115,6 +116,26 @@ fn the_cases_reach_every_outcome_and_every_field() {
             assert!(fields.contains_key(&(row.name, *field)), "{} {field} is always 0", row.name);
         }
     }
+}
+
+#[test]
+fn the_cases_reach_every_situation_in_which_a_mistake_could_hide() {
+    let situations = Mutex::new(BTreeMap::<&str, u64>::new());
+    cases::each(120, |case| {
+        for situation in reached(case) {
+            *situations.lock().unwrap().entry(situation).or_default() += 1;
+        }
+    });
+    let situations = situations.into_inner().unwrap();
+    println!("in how many cases {situations:#?}");
+    if std::env::var_os("SITREP_SEED").is_some() {
+        return;
+    }
+    for situation in SITUATIONS {
+        let cases = situations.get(situation).copied().unwrap_or_default();
+        assert!(cases >= 3, "{situation}: in {cases} cases");
+    }
+    assert!(situations.keys().all(|situation| SITUATIONS.contains(situation)));
 }
 
 fn kind(statement: &Statement<'_>) -> &'static str {

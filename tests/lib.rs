@@ -8,3 +8,4 @@ pub mod model;
 pub mod places;
 pub mod program;
 pub mod scenario;
+pub mod situations;

@@ -9,6 +9,7 @@ mod clocks;
 mod count;
 mod facts;
 mod places;
+mod standards;
 mod statements;
 mod table;
 
@@ -24,6 +25,7 @@ use places::Places;
 
 pub use count::{median, nearest_rank};
 pub use facts::stated_instants;
+pub use standards::{Period, Reports, Standard};
 pub use table::{Fields, MEASURES, Measure, Points, Series, put};
 
 /// `ledger.horizon`: 14 days, in milliseconds (spec 1.8).
@@ -43,7 +45,7 @@ pub struct Settings {
     /// `measures.exclude_disposals`: left out of `ae_four_hour`.
     pub exclude_disposals: Vec<Disposal>,
     /// The standards that a return may name.
-    pub standards: Vec<String>,
+    pub standards: Vec<Standard>,
     /// The scales on which an escalation may be declared.
     pub scales: Vec<String>,
     /// `areas.csv`.
@@ -75,7 +77,7 @@ impl Default for Settings {
         Settings {
             windows: DEFAULT_WINDOWS.to_vec(),
             exclude_disposals: Vec::new(),
-            standards: vec!["rtt-18-weeks".to_owned()],
+            standards: vec![Standard::monthly("rtt-18-weeks")],
             scales: vec!["opel".to_owned()],
             areas: Vec::new(),
             groups: Vec::new(),
@@ -104,8 +106,11 @@ impl Model {
     /// Takes one event and says what became of it (spec 1.7). `log_time` is when the log took it; `None` is a file, of
     /// which nothing is refused for when it came. What is refused leaves no trace.
     ///
-    /// `too_large`, `malformed` and `not_allowed` are decided before there is an event.
+    /// `too_large`, `not_allowed` and most of `malformed` are decided before there is an event.
     pub fn take(&mut self, event: Event<'static>, log_time: Option<Millis>) -> Outcome {
+        if self.is_malformed(&event.statement) {
+            return Outcome::Malformed;
+        }
         let Some((entity, facts)) = facts::of_event(&event.statement, self.places()) else {
             return Outcome::UnknownPlace;
         };
@@ -147,6 +152,7 @@ impl Model {
             journeys: journeys.into_values().collect(),
             bed_states: statements::bed_states(&self.said, self.places()),
             declarations: statements::declarations(&self.said, self.places()),
+            standards: standards::points(&self.said, self.places(), &self.settings.standards),
         }
     }
 
@@ -154,9 +160,18 @@ impl Model {
         Places { orgs: &self.orgs, groups: &self.settings.groups }
     }
 
+    fn is_malformed(&self, statement: &Statement<'_>) -> bool {
+        let Statement::Standard(the) = statement else { return false };
+        self.standard(&the.standard).is_some_and(|standard| standard.is_malformed(the))
+    }
+
+    fn standard(&self, id: &str) -> Option<&Standard> {
+        self.settings.standards.iter().find(|standard| standard.id == id)
+    }
+
     fn is_configured(&self, statement: &Statement<'_>) -> bool {
         match statement {
-            Statement::Standard(the) => self.settings.standards.iter().any(|id| *id == the.standard),
+            Statement::Standard(the) => self.standard(&the.standard).is_some(),
             Statement::Escalation(the) => self.settings.scales.iter().any(|id| *id == the.scale),
             Statement::Attendance(_)
             | Statement::Ambulance(_)
@@ -218,4 +233,12 @@ pub struct Reading<'a> {
     journeys: Vec<clocks::Journey>,
     bed_states: Vec<statements::BedStates>,
     declarations: Vec<statements::Declarations>,
+    standards: BTreeMap<Minute, Points>,
+}
+
+impl Reading<'_> {
+    /// The minutes with which points of a standard are stamped, in order: the ends of the periods that were reported.
+    pub fn standard_minutes(&self) -> Vec<Minute> {
+        self.standards.keys().copied().collect()
+    }
 }

@@ -16,7 +16,10 @@ use crate::model::{self, Points, Series, put};
 pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
     Settings {
         orgs: Arc::new(orgs.clone()),
-        standards: Standards { standards: settings.standards.clone(), scales: settings.scales.clone() },
+        standards: Standards {
+            standards: settings.standards.iter().map(|standard| standard.id.clone()).collect(),
+            scales: settings.scales.clone(),
+        },
         windows: settings.windows.clone(),
         exclude_disposals: settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,

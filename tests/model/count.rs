@@ -33,7 +33,9 @@ impl Reading<'_> {
                 self.count_window(&mut tally, Span::of(*window, m));
             }
         }
-        tally.points()
+        let mut points = tally.points();
+        points.extend(self.standards.get(&m).cloned().unwrap_or_default());
+        points
     }
 
     fn count_window(&self, tally: &mut Tally, span: Span) {
