@@ -9,7 +9,7 @@ use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
 use domain::freshness::Patience;
 use domain::ids::Ref;
-use domain::measures::{DEFAULT_WINDOWS, Measure, OrgMinute, Revision, TypeTag, Window};
+use domain::measures::{DEFAULT_WINDOWS, Measure, OrgMinute, Revision, Tag, TypeTag, Window};
 use domain::organisations::{Level, Organisations};
 use domain::time::{Millis, Minute, Second, rfc3339};
 
@@ -96,7 +96,7 @@ impl World {
             for series in one.series.iter().filter(|series| {
                 series.key.measure == measure
                     && series.key.window == window
-                    && matches!(series.key.department_type, None | Some(TypeTag::All))
+                    && matches!(series.key.tag, Tag::None | Tag::Type(TypeTag::All))
             }) {
                 let value = series.field(field).expect("a field of the measure");
                 newest = newest.max(Some((one.revision, value)));

@@ -148,17 +148,17 @@ fn an_area_holds_who_is_present_and_last_went_there() {
             "area General Majors
              area General Resus
              09:00 arrive A1 type1   09:10 move A1 Majors   09:20:59 move A1 Resus
-             09:10 expect area tag=Majors present=0
-             09:11 expect area tag=Majors present=1
-             09:20 expect area tag=Majors present=1   expect area tag=Resus present=0
-             09:21 expect area tag=Majors present=0   expect area tag=Resus present=1",
+             09:10 expect area area=Majors present=0
+             09:11 expect area area=Majors present=1
+             09:20 expect area area=Majors present=1   expect area area=Resus present=0
+             09:21 expect area area=Majors present=0   expect area area=Resus present=1",
         ),
         (
             "of two moves of one minute the later",
             "area General Majors
              area General Resus
              09:00 arrive A1 type1   09:10:30 move A1 Majors   09:10:20 move A1 Resus
-             09:11 expect area tag=Majors present=1   expect area tag=Resus present=0",
+             09:11 expect area area=Majors present=1   expect area area=Resus present=0",
         ),
         (
             "a move that is taken back: the one before, or none",
@@ -166,23 +166,23 @@ fn an_area_holds_who_is_present_and_last_went_there() {
              area General Resus
              09:00 arrive A1 type1   09:10 move A1 Majors   09:20 move A1 Resus
              09:20 state A1 location=null recorded=10:00
-             09:21 expect area tag=Majors present=1   expect area tag=Resus present=0
+             09:21 expect area area=Majors present=1   expect area area=Resus present=0
              09:10 state A1 location=null recorded=10:00
-             09:21 expect area tag=Majors present=0   expect area tag=other present=0",
+             09:21 expect area area=Majors present=0   expect area area=other present=0",
         ),
         (
             "what areas.csv does not have for this site is other",
             "area General Majors
              area Royal Resus
              09:00 arrive A1 type1   09:10 move A1 Resus   09:00 arrive A2 type1   09:10 move A2 majors
-             09:11 expect area tag=other present=2   expect area tag=Resus present=0   expect area tag=Majors present=0",
+             09:11 expect area area=other present=2   expect area area=Resus present=0   expect area area=Majors present=0",
         ),
         (
             "type 5, planned, off the clock: all of them fill a space",
             "area General Majors
              09:00 arrive A1 type5   09:00 arrive A2 planned   09:00 arrive A3 type1   09:30 stop A3
              09:05 move A1 Majors   09:05 move A2 Majors   09:05 move A3 Majors
-             10:00 expect area tag=Majors present=3",
+             10:00 expect area area=Majors present=3",
         ),
         (
             "present only: not before the arrival, not after the departure, not in the ambulance, not after 72 h",
@@ -192,19 +192,19 @@ fn an_area_holds_who_is_present_and_last_went_there() {
              date 2026-11-21
              09:00 arrive A1 type1   08:50 move A1 Majors   09:30 depart A1 left   09:40 move A1 Majors
              09:00 reach J1 General   09:00 arrive A2 type1 by J1   09:00 move A2 Majors
-             09:00 expect area tag=Majors present=1
-             09:01 expect area tag=Majors present=2
-             09:31 expect area tag=Majors present=1
-             10:00 expect area tag=Majors present=1
-             10:01 expect area tag=Majors present=0
+             09:00 expect area area=Majors present=1
+             09:01 expect area area=Majors present=2
+             09:31 expect area area=Majors present=1
+             10:00 expect area area=Majors present=1
+             10:01 expect area area=Majors present=0
              10:05 handover J1
-             10:06 expect area tag=Majors present=1",
+             10:06 expect area area=Majors present=1",
         ),
         (
             "at the site only",
             "area General Majors
              09:00 arrive A1 type1   09:10 move A1 Majors
-             09:11 expect area at=Trust tag=Majors present=0   expect area at=ENG tag=Majors present=0",
+             09:11 expect area at=Trust area=Majors present=0   expect area at=ENG area=Majors present=0",
         ),
     ]);
 }
@@ -222,9 +222,9 @@ fn a_response_is_measured_in_seconds_by_category() {
         let story = format!(
             "10:00 start J1 category=C2
              12:00 state J1 responded_at={responded} recorded=2026-11-23/12:00
-             {at} expect response at=Ambulances tag=C2 1h {expected}
-             {at} expect response at=ENG tag=C2 1h {expected}
-             {at} expect response at=ENG tag=C1 1h responses=0"
+             {at} expect response at=Ambulances C2 1h {expected}
+             {at} expect response at=ENG C2 1h {expected}
+             {at} expect response at=ENG C1 1h responses=0"
         );
         check(responded, &story);
     }
@@ -233,28 +233,28 @@ fn a_response_is_measured_in_seconds_by_category() {
             "without a category, a start or a response in no series; with one, from then on",
             "10:00 start J1   10:05 respond J1   10:00 start J2 category=C1   10:05 respond J3 category=C1
              10:00 start J4 category=C1   10:05 respond J4   10:06 void J4
-             10:10 expect response at=Ambulances tag=C1 1h responses=0
+             10:10 expect response at=Ambulances C1 1h responses=0
              10:20 state J1 category=C1
-             10:10 expect response at=Ambulances tag=C1 1h responses=1 total_s=300
+             10:10 expect response at=Ambulances C1 1h responses=1 total_s=300
              10:21 state J1 category=C3
-             10:10 expect response at=Ambulances tag=C1 1h responses=0   expect response at=ENG tag=C3 1h responses=1
+             10:10 expect response at=Ambulances C1 1h responses=0   expect response at=ENG C3 1h responses=1
              10:22 state J1 category=null
-             10:10 expect response at=Ambulances tag=C3 1h responses=0",
+             10:10 expect response at=Ambulances C3 1h responses=0",
         ),
         (
             "of its service and the nation, wherever it went; nobody else's",
             "10:00 start J1 category=C1   10:05 respond J1   10:20 reach J1 General
              10:00 start J2 category=C1 service=Air   10:01 respond J2 service=Air
-             10:10 expect response at=Ambulances tag=C1 1h responses=1 p90_s=300
-             10:10 expect response at=Air tag=C1 1h responses=1 p90_s=60
-             10:10 expect response at=ENG tag=C1 1h responses=2 total_s=360 p90_s=300
-             10:10 expect response tag=C1 1h responses=0   expect response at=System tag=C1 1h responses=0",
+             10:10 expect response at=Ambulances C1 1h responses=1 p90_s=300
+             10:10 expect response at=Air C1 1h responses=1 p90_s=60
+             10:10 expect response at=ENG C1 1h responses=2 total_s=360 p90_s=300
+             10:10 expect response C1 1h responses=0   expect response at=System C1 1h responses=0",
         ),
         (
             "by the minute of the response",
             "10:00 start J1 category=C5   10:05:59 respond J1
-             10:05 expect response at=ENG tag=C5 1h responses=0   10:06 expect response at=ENG tag=C5 1h responses=1
-             11:05 expect response at=ENG tag=C5 1h responses=1   11:06 expect response at=ENG tag=C5 1h responses=0",
+             10:05 expect response at=ENG C5 1h responses=0   10:06 expect response at=ENG C5 1h responses=1
+             11:05 expect response at=ENG C5 1h responses=1   11:06 expect response at=ENG C5 1h responses=0",
         ),
     ]);
 }
@@ -335,8 +335,8 @@ fn a_group_is_the_union_of_the_sites_under_its_members() {
              area General Majors
              09:00 start J1 category=C1   09:05 respond J1   09:00 arrive A1   09:05 move A1 Majors
              09:00 declare ENG 3
-             09:30 expect response tag=C1 1h at=All responses=0   expect area tag=Majors at=All present=0
-             09:30 expect escalation tag=opel at=All declared=0",
+             09:30 expect response C1 1h at=All responses=0   expect area area=Majors at=All present=0
+             09:30 expect escalation scale=opel at=All declared=0",
         ),
     ]);
 }
@@ -347,31 +347,31 @@ fn a_declaration_holds_until_the_next_one() {
         (
             "from its own minute on, at its own organisation",
             "10:00:30 declare Trust 3
-             10:00 expect escalation at=Trust tag=opel declared=0   10:01 expect escalation at=Trust tag=opel declared=3
-             10:01 expect escalation tag=opel declared=0   expect escalation at=System tag=opel declared=0
+             10:00 expect escalation at=Trust scale=opel declared=0   10:01 expect escalation at=Trust scale=opel declared=3
+             10:01 expect escalation scale=opel declared=0   expect escalation at=System scale=opel declared=0
              date 2026-12-31
-             10:00 expect escalation at=Trust tag=opel declared=3",
+             10:00 expect escalation at=Trust scale=opel declared=3",
         ),
         (
             "standing down is level 1; taken back, the one before holds",
             "10:00 declare Trust 4   11:00 declare Trust 1
-             11:00 expect escalation at=Trust tag=opel declared=4   11:01 expect escalation at=Trust tag=opel declared=1
+             11:00 expect escalation at=Trust scale=opel declared=4   11:01 expect escalation at=Trust scale=opel declared=1
              11:00 declare Trust null recorded=12:00
-             11:01 expect escalation at=Trust tag=opel declared=4
+             11:01 expect escalation at=Trust scale=opel declared=4
              10:00 declare Trust null recorded=12:00
-             11:01 expect escalation at=Trust tag=opel declared=0",
+             11:01 expect escalation at=Trust scale=opel declared=0",
         ),
         (
             "of one minute the later; of one instant the later told",
             "10:00:10 declare Trust 2   10:00:20 declare Trust 3
-             10:01 expect escalation at=Trust tag=opel declared=3
+             10:01 expect escalation at=Trust scale=opel declared=3
              10:00:20 declare Trust 4 recorded=10:05
-             10:01 expect escalation at=Trust tag=opel declared=4",
+             10:01 expect escalation at=Trust scale=opel declared=4",
         ),
         (
             "a service declares too",
             "10:00 declare Ambulances 2
-             10:01 expect escalation at=Ambulances tag=opel declared=2",
+             10:01 expect escalation at=Ambulances scale=opel declared=2",
         ),
     ]);
 }

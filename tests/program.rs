@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::admission::Standards;
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::freshness::Patience;
-use domain::measures::{self, SeriesKey};
+use domain::measures::{self, Number, SeriesKey, Tag};
 use domain::organisations::Organisations;
 
 use crate::model::{self, Points, Series, put};
@@ -29,8 +29,13 @@ pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
 
 /// What the model calls a series of the program.
 pub fn series(key: SeriesKey) -> Series {
-    let tag = key.department_type.map_or("", |tag| tag.as_str());
-    Series { measure: key.measure.as_str(), tag: Cow::Borrowed(tag), window: key.window }
+    let tag = match key.tag {
+        Tag::None => Cow::Borrowed(""),
+        Tag::Type(tag) => Cow::Borrowed(tag.as_str()),
+        Tag::Category(category) => Cow::Borrowed(category.as_str()),
+        Tag::Text(text) => Cow::Owned(text.as_str().to_owned()),
+    };
+    Series { measure: key.measure.as_str(), tag, window: key.window }
 }
 
 /// Puts what a series of the program shows among the points of its minute.
@@ -40,6 +45,10 @@ pub fn put_series(points: &mut Points, code: &str, shown: &measures::Series) {
     }
     let series = series(shown.key);
     for (field, value) in shown.fields() {
-        put(points, code, &series, field, value as f64);
+        let number = match field.number(value) {
+            Number::Integer(value) => value as f64,
+            Number::Float(value) => value,
+        };
+        put(points, code, &series, field.name, number);
     }
 }

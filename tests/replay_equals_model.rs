@@ -23,7 +23,7 @@ fn replay(
     let orgs = replay.ledger().organisations().clone();
     let scope = Scope {
         orgs: vec![true; orgs.len()],
-        measures: Measure::ALL.to_vec(),
+        measures: Measure::swept().collect(),
         windows: case.settings.windows.clone(),
     };
     let mut points: BTreeMap<Minute, Points> = BTreeMap::new();

@@ -29,9 +29,9 @@
 //! | `T void X`, `T unvoid X`, `T state X` | `void`; nothing but what follows as `fact=value` |
 //! | `T beds open=N …`, `T declare ORG LEVEL`, `T heartbeat` | the other kinds of event |
 //! | `T again ID` | the event of that id once more |
-//! | `T expect MEASURE [at=PLACE] [typeN\|all\|tag=TEXT] [WINDOW] FIELD=N …` | what a point says; `= W/D` is within/departed |
+//! | `T expect MEASURE [at=PLACE] [TAG] [WINDOW] FIELD=N …` | what a point says; `= W/D` is within/departed |
 //!
-//! `tag` is the area, the category, the standard or the scale, whichever the measure has.
+//! TAG is `typeN` or `all`, a category (`C2`), or `area=Waiting_room` (`_` stands for a blank), `standard=…`, `scale=…`.
 //!
 //! Attendances are named `A…`, journeys `J…`. Every item about an entity may say more facts as `name=value` (names of
 //! spec 1.2 and 1.3, `null` retracts), and `site=`, `service=`, `id=` (else 1, 2, 3 …), `source=`, `recorded=T` (else

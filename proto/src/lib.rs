@@ -31,7 +31,7 @@ pub use event::{
 
 /// The contract's version: what is computed from the same events changes only with it. In the hash of the configuration,
 /// so that a ledger of another version is built again from the log (spec 2.6).
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// Why bytes are not a record of ours. The sender is one of our own services, so this is a fault, not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

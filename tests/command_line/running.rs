@@ -133,7 +133,7 @@ impl Running {
                     assert_eq!(numbers.len(), definition.fields.len() + 1, "{path}");
                     let points = points.entry(Second(numbers[0] as u32).minute()).or_default();
                     for (field, number) in definition.fields.iter().zip(&numbers[1..]) {
-                        put(points, text(&series["org"]), &key, field, *number);
+                        put(points, text(&series["org"]), &key, field.name, *number);
                     }
                 }
             }

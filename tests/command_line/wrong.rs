@@ -29,7 +29,7 @@ fn the_defaults_are_right_and_say_what_would_run() {
         said.entry(name).or_default().push(what.trim());
     }
     assert_eq!(said["windows"], ["1h, 4h, 8h, 24h, today, 7d"]);
-    assert_eq!(said["measure"].len(), 5);
+    assert_eq!(said["measure"].len(), 10);
     assert!(said["organisations"][0].contains("1 nation, 7 region"), "{said:?}");
     assert!(said["rule"].contains(&"four-hour-type-1"), "{said:?}");
     assert!(said["horizon"][0].starts_with("14 days"), "{said:?}");
@@ -254,7 +254,7 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
         ),
         (
             format!("{replay} --levels ward"),
-            "--levels ward: no such level; there are site, service, trust, system, region, nation\n"
+            "--levels ward: no such level; there are site, service, trust, system, region, nation, group\n"
                 .to_owned(),
         ),
         (

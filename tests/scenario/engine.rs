@@ -24,7 +24,7 @@ impl Figures for Replay {
         let orgs = self.ledger().organisations();
         let scope = Scope {
             orgs: orgs.iter().map(|(_, org)| org.code == place).collect(),
-            measures: Measure::ALL.to_vec(),
+            measures: Measure::swept().collect(),
             windows: series.window.into_iter().collect(),
         };
         let mut points = Points::new();

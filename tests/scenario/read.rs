@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::event::{Disposal, Event, Outcome};
+use domain::event::{Category, Disposal, Event, Outcome};
 use domain::measures::Window;
 use domain::organisations::Organisations;
 use domain::time::{Millis, Second, rfc3339};
@@ -171,8 +171,12 @@ impl Reader<'_> {
             series.tag = Cow::Borrowed(tag);
         } else if word == "all" {
             series.tag = Cow::Borrowed("all");
-        } else if let Some(tag) = word.strip_prefix("tag=") {
-            series.tag = Cow::Owned(tag.to_owned());
+        } else if Category::parse(word).is_some() {
+            series.tag = Cow::Owned(word.to_owned());
+        } else if let Some((name, tag)) = word.split_once('=')
+            && Some(name) == expected.measure.tag
+        {
+            series.tag = Cow::Owned(tag.replace('_', " "));
         } else if let Some(window) = Window::parse(word) {
             series.window = Some(window);
         } else if let Some(code) = word.strip_prefix("at=") {

@@ -51,7 +51,7 @@ fn read(
     let time = column("time").expect("every answer has a time");
     let fields = measure.definition().fields.iter();
     let fields: Option<Vec<(&str, usize)>> =
-        fields.map(|field| column(field).map(|at| (*field, at))).collect();
+        fields.map(|field| column(field.name).map(|at| (field.name, at))).collect();
     let fields = fields.ok_or(format!("{} lacks a field: {header}", measure.as_str()))?;
     let mut seen = BTreeSet::new();
     for line in lines {

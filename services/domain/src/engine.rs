@@ -180,8 +180,8 @@ impl Engine {
                 },
                 None => 0,
             };
-            self.figures.seen(org, measure, series.key.department_type, minute);
-            let slot = self.figures.slots.of(measure, position);
+            let Some(slot) = self.figures.slots.of(measure, position) else { continue };
+            self.figures.seen(org, measure, series.key.tag, minute);
             self.dirty.mark(&[org], slot, minute, minute.plus(1), 1);
         }
     }

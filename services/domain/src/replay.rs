@@ -90,7 +90,7 @@ impl Replay {
                     }
                     let started = started.of(*org, slot);
                     sweep.series(*org, measure, window, &mut |key, values| {
-                        let bit = 1 << key.department_type.map_or(0, |tag| tag as u8);
+                        let bit = 1 << key.tag.department_type().map_or(0, |tag| tag as u8);
                         if *started & bit != 0 || values.iter().any(|value| *value != 0) {
                             *started |= bit;
                             each(*org, minute, &Series { key, values });

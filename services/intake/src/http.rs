@@ -351,7 +351,8 @@ impl Inner {
     }
 }
 
-fn record(refusal: &Refusal) -> NewRecord {
+/// A refusal as a record of the refusals topic.
+pub(crate) fn record(refusal: &Refusal) -> NewRecord {
     let mut value = Vec::new();
     refusal::encode(refusal, &mut value);
     NewRecord { key: refusal.source.clone().into_bytes(), value, protobuf: true, partition: None }

@@ -31,8 +31,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     writeln!(text, "organisations   {}: {}", settings.orgs.len(), levels.join(", "))?;
     let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
     writeln!(text, "windows         {}", windows.join(", "))?;
-    for definition in &MEASURES {
-        writeln!(text, "measure         {}: {}", definition.name, definition.fields.join(", "))?;
+    for definition in MEASURES.iter().filter(|definition| definition.swept) {
+        writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
     }
     writeln!(text, "not measured    beds, standard, escalation: accepted and kept, not measured yet")?;
     for row in standards {
@@ -50,7 +50,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         horizon_days + 21
     )?;
     writeln!(text, "data            {}", config.data.display())?;
-    writeln!(text, "http            {}; token {}", config.http.listen, held(config.http.token.0.is_some()))?;
+    let tls = if config.tls()?.is_some() { "TLS" } else { "plain" };
+    writeln!(
+        text,
+        "http            {}, {tls}; token {}",
+        config.http.listen,
+        held(config.http.token.0.is_some())
+    )?;
     writeln!(
         text,
         "pseudonyms      required {}; key {}",

@@ -14,6 +14,7 @@ use domain::measures::Window;
 use domain::organisations::Organisations;
 use runtime::config::{Bytes, Duration, Secret};
 use runtime::log::kafka::KafkaConfig;
+use runtime::tls::TlsConfig;
 use serde::Deserialize;
 
 use crate::cli::ConfigArgs;
@@ -54,7 +55,9 @@ pub(crate) struct Http {
     #[serde(deserialize_with = "address")]
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) max_body: Bytes,
+    pub(crate) connections: u32,
     pub(crate) token: OptionalSecret,
+    pub(crate) tls: TlsConfig,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -193,7 +196,6 @@ struct StandardsFile {
 
 /// A periodic standard, as far as it is used: returns that name it are kept.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(crate) struct StandardRow {
     pub(crate) id: String,
     pub(crate) title: String,
@@ -343,6 +345,11 @@ impl Config {
             (self.alert.rules.display().to_string(), text)
         };
         load_rules(&text, surroundings).map_err(|error| usage(format!("{name}: {error}")))
+    }
+
+    /// What makes TLS connections of the web server's; `None`: plain HTTP. An error is one of usage.
+    pub(crate) fn tls(&self) -> Result<Option<runtime::tls::TlsAcceptor>> {
+        self.http.tls.acceptor(&["http/1.1"]).map_err(|error| usage(format!("http.tls: {error}")))
     }
 
     /// A file of the data folder.

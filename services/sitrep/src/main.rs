@@ -9,6 +9,7 @@ mod import;
 mod plant;
 mod progress;
 mod replay;
+mod report;
 mod services;
 mod simulate;
 mod topics;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Report(args) => report::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {

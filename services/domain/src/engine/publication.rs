@@ -146,7 +146,7 @@ impl Writer<'_> {
                 let Some(window) = sweep.window(tag) else { continue };
                 sweep.series(org, measure, window, &mut |key, values| {
                     // Before its first minute a missing point and a point of zeros say the same (spec 2.4).
-                    if figures.since(org, measure, key.department_type) <= minute {
+                    if figures.since(org, measure, key.tag) <= minute {
                         series.push(Series { key, values });
                     }
                 });
