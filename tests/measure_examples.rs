@@ -375,3 +375,89 @@ fn a_declaration_holds_until_the_next_one() {
         ),
     ]);
 }
+
+#[test]
+fn an_own_return_stands_and_without_one_what_was_reported_below_is_added_up() {
+    check_all(&[
+        (
+            "stamped with the local midnight at the end of the period, and nowhere else",
+            "standard rtt month trust
+             10:00 return Trust rtt 2026-10-01 met=9 total=10 count=3 total_s=600 p90_s=70
+             date 2026-11-01
+             00:00 expect standard at=Trust standard=rtt met=9 total=10 count=3 total_s=600 p90_s=70 reporting=1 expected=1
+             00:01 expect standard at=Trust standard=rtt met=0 reporting=0
+             date 2026-10-31
+             23:59 expect standard at=Trust standard=rtt met=0",
+        ),
+        (
+            "in summer midnight is at 23:00 UTC; weeks from Monday, quarters of three months",
+            "standard weekly week trust
+             standard quarterly quarter trust
+             10:00 return Trust weekly 2026-06-22 count=1   10:00 return Trust quarterly 2026-04-01 count=2
+             date 2026-06-29
+             00:00BST expect standard at=ENG standard=weekly count=1
+             date 2026-06-30
+             23:00Z expect standard at=ENG standard=quarterly count=2",
+        ),
+        (
+            "a roll-up says how many of those who had to have reported; percentiles are not rolled up",
+            "standard rtt month trust
+             10:00 return Trust rtt 2026-10-01 met=9 total=10 p90_s=70
+             date 2026-11-01
+             00:00 expect standard at=System standard=rtt met=9 total=10 p90_s=0 reporting=1 expected=2
+             00:00 expect standard at=Other-Trust standard=rtt met=0 reporting=0
+             00:00 expect standard standard=rtt met=0
+             00:00 return Other-Trust rtt 2026-10-01 met=1 total=2
+             00:00 expect standard at=System standard=rtt met=10 total=12 reporting=2 expected=2
+             00:00 expect standard at=ENG standard=rtt met=10 total=12 reporting=2 expected=2",
+        ),
+        (
+            "a system's own return stands for itself and for what is above it",
+            "standard rtt month trust
+             10:00 return Trust rtt 2026-10-01 met=9 total=10   10:00 return System rtt 2026-10-01 met=50 total=60 p90_s=7
+             date 2026-11-01
+             00:00 expect standard at=System standard=rtt met=50 total=60 p90_s=7 reporting=1 expected=2
+             00:00 expect standard at=ENG standard=rtt met=50 total=60 p90_s=0 reporting=1 expected=2
+             00:00 expect standard at=Trust standard=rtt met=9 total=10
+             00:00 return System rtt 2026-10-01 met=null total=null p90_s=null recorded=2026-11-30/10:00
+             00:00 expect standard at=System standard=rtt met=9 total=10 p90_s=0 reporting=1 expected=2",
+        ),
+        (
+            "a group adds up what its members say, each once",
+            "standard rtt month trust
+             group Both System Trust
+             group Services Ambulances Air General
+             standard c1 month service
+             10:00 return Trust rtt 2026-10-01 met=9 total=10   10:00 return Other-Trust rtt 2026-10-01 met=1 total=2
+             10:00 return Air c1 2026-10-01 total=5 total_s=2000   10:00 return Ambulances c1 2026-10-01 total=6 total_s=3000
+             date 2026-11-01
+             00:00 expect standard at=Both standard=rtt met=10 total=12 reporting=2 expected=2
+             00:00 expect standard at=Services standard=c1 total=11 total_s=5000 reporting=2 expected=2",
+        ),
+        (
+            "named reporters, and a pause in which nobody has to",
+            "standard dtoc month Trust,Royal 2026-10-31..2026-11-30
+             10:00 return Royal dtoc 2026-10-01 count=4   10:00 return Trust dtoc 2026-09-01 count=5
+             10:00 return Other-Trust dtoc 2026-09-01 count=6
+             date 2026-11-01
+             00:00 expect standard at=ENG standard=dtoc count=4 reporting=1 expected=0
+             date 2026-10-01
+             00:00 expect standard at=ENG standard=dtoc count=11 reporting=1 expected=2",
+        ),
+        (
+            "what cannot be is malformed, before its place is looked at",
+            "standard rtt month trust
+             standard weekly week trust
+             standard quarterly quarter trust
+             10:00 return Trust rtt 2026-10-02 met=1 outcome=malformed
+             10:00 return Nowhere weekly 2026-11-17 met=1 outcome=malformed
+             10:00 return Trust quarterly 2026-11-01 met=1 outcome=malformed
+             10:00 return Trust rtt 2026-10-01 met=3 total=2 outcome=malformed
+             10:00 return Nowhere rtt 2026-10-01 met=1 outcome=unknown_place
+             10:00 return Trust none 2026-10-02 met=1 outcome=unknown_standard
+             10:00 return Trust rtt 2026-10-01 met=2 total=2
+             10:00 return Trust weekly 2026-11-16 met=1
+             10:00 return Trust quarterly 2026-10-01 met=1",
+        ),
+    ]);
+}

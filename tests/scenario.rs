@@ -27,7 +27,9 @@
 //! | `T call\|start\|respond\|handover\|clear J` | `call_at`, `clock_started_at`, `responded_at`, … |
 //! | `T send J SITE`, `T reach J [SITE]` | `destination`; `arrived_at` and `destination` |
 //! | `T void X`, `T unvoid X`, `T state X` | `void`; nothing but what follows as `fact=value` |
-//! | `T beds open=N …`, `T declare ORG LEVEL`, `T heartbeat` | the other kinds of event |
+//! | `standard ID PERIOD LEVEL\|CODE,… [FIRST..LAST]` | a row of `standards.toml`, and when it was paused |
+//! | `T beds open=N …`, `T declare ORG LEVEL`, `T heartbeat` | other kinds of event |
+//! | `T return ORG STANDARD START met=N …` | a return for the period that begins on that date |
 //! | `T again ID` | the event of that id once more |
 //! | `T expect MEASURE [at=PLACE] [TAG] [WINDOW] FIELD=N …` | what a point says; `= W/D` is within/departed |
 //!

@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 
 use domain::event::{Category, Disposal, Event, Outcome};
 use domain::measures::Window;
-use domain::organisations::Organisations;
-use domain::time::{Millis, Second, rfc3339};
+use domain::organisations::{Level, Organisations};
+use domain::time::{DAY, Millis, Second, rfc3339};
 
 use super::{Action, Expectation, Scenario, ScenarioError, Step, statement};
 use crate::london;
-use crate::model::{Area, Group, Measure, Series, Settings};
+use crate::model::{Area, Group, Measure, Period, Reports, Series, Settings, Standard};
 use crate::places::{LITTLE_ENGLAND, organisations};
 
 /// What is wrong with a line.
@@ -59,6 +59,11 @@ fn setting<'a>(
             let code = words.next().unwrap_or_default();
             settings.groups.push(Group { code, members: words.collect() });
         }
+        if let Some(words) = content.strip_prefix("standard ") {
+            let what = || format!("\"{words}\" is no standard");
+            let standard = standard(words).ok_or_else(|| ScenarioError { line, what: what() })?;
+            settings.standards.push(standard);
+        }
         for disposal in content.strip_prefix("exclude ").unwrap_or_default().split_whitespace() {
             let disposal = Disposal::parse(disposal).ok_or_else(|| {
                 let what = format!("\"{disposal}\" is no disposal");
@@ -69,6 +74,33 @@ fn setting<'a>(
     }
     let orgs = organisations(&table).map_err(|error| ScenarioError { line: 0, what: error.to_string() })?;
     Ok((orgs, settings))
+}
+
+/// `ID week|month|quarter LEVEL|CODE,CODE… [FIRST..LAST]`: the days between which the collection was paused.
+fn standard(words: &str) -> Option<Standard> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let [id, period, reports, pauses @ ..] = words.as_slice() else { return None };
+    let period = match *period {
+        "week" => Period::Week,
+        "month" => Period::Month,
+        "quarter" => Period::Quarter,
+        _ => return None,
+    };
+    let reports = match Level::parse(reports) {
+        Some(level) => Reports::Level(level),
+        None => Reports::Orgs(reports.split(',').map(str::to_owned).collect()),
+    };
+    let pause = |text: &&str| {
+        let (first, last) = text.split_once("..")?;
+        Some((days(day(first)?), days(day(last)?)))
+    };
+    let paused = pauses.iter().map(pause).collect::<Option<Vec<_>>>()?;
+    Some(Standard { id: (*id).to_owned(), period, reports, paused })
+}
+
+/// A date as days since 1970-01-01.
+pub(super) fn days((year, month, day): Day) -> u32 {
+    london::minute_of(year, month, day).0 / DAY
 }
 
 struct Reader<'a> {
@@ -83,14 +115,14 @@ struct Reader<'a> {
 }
 
 /// Year, month, day.
-type Day = (u32, u32, u32);
+pub(super) type Day = (u32, u32, u32);
 
 impl Reader<'_> {
     fn line(&mut self, line: usize, content: &str) -> Result<(), Wrong> {
         let content = content.split_once('#').map_or(content, |(before, _)| before).trim();
         let tokens: Vec<&str> = content.split_whitespace().collect();
         match tokens.first().copied() {
-            None | Some("live" | "place" | "exclude" | "area" | "group") => Ok(()),
+            None | Some("live" | "place" | "exclude" | "area" | "group" | "standard") => Ok(()),
             Some("date") => {
                 let text = tokens.get(1).copied().unwrap_or_default();
                 self.day = Some(day(text).ok_or_else(|| format!("\"{text}\" is no date"))?);
@@ -322,7 +354,7 @@ fn is_time(token: &str) -> bool {
     bytes.len() >= 5 && bytes[2] == b':' && bytes[0].is_ascii_digit()
 }
 
-fn day(text: &str) -> Option<Day> {
+pub(super) fn day(text: &str) -> Option<Day> {
     let mut numbers = text.split('-').map(|number| number.parse::<u32>().ok());
     let day = (numbers.next()??, numbers.next()??, numbers.next()??);
     let exists = rfc3339(format!("{text}T00:00:00Z").as_bytes()).is_some();
