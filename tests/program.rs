@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use domain::admission::Standards;
+use domain::date::{Date, Period};
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::freshness::Patience;
 use domain::measures::{self, Number, SeriesKey, Tag};
 use domain::organisations::Organisations;
+use domain::standard::{Kind, Pause, Reports, Standard, Standards};
 
 use crate::model::{self, Points, Series, put};
 
@@ -17,14 +18,29 @@ pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
     Settings {
         orgs: Arc::new(orgs.clone()),
         standards: Standards {
-            standards: settings.standards.iter().map(|standard| standard.id.clone()).collect(),
+            standards: settings.standards.iter().map(standard).collect(),
             scales: settings.scales.clone(),
         },
         windows: settings.windows.clone(),
         exclude_disposals: settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,
         patience: Patience::default(),
+        frameworks: Default::default(),
     }
+}
+
+fn standard(of: &model::Standard) -> Standard {
+    let period = match of.period {
+        model::Period::Week => Period::Week,
+        model::Period::Month => Period::Month,
+        model::Period::Quarter => Period::Quarter,
+    };
+    let reports = match &of.reports {
+        model::Reports::Level(level) => Reports::Level(*level),
+        model::Reports::Orgs(codes) => Reports::Orgs(codes.clone()),
+    };
+    let paused = of.paused.iter().map(|(from, to)| Pause { from: Date(*from), to: Date(*to) }).collect();
+    Standard { reports, paused, ..Standard::new(&of.id, Kind::Share, period) }
 }
 
 /// What the model calls a series of the program.

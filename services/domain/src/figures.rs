@@ -170,8 +170,8 @@ impl Slots {
             Measure::AmbQueue => at_a_minute(1),
             Measure::AeArea => at_a_minute(2),
             Measure::BedState => at_a_minute(3),
+            Measure::Escalation => at_a_minute(4),
             Measure::Standard
-            | Measure::Escalation
             | Measure::Opel
             | Measure::OpelParameter
             | Measure::FirstKnown
@@ -302,6 +302,9 @@ impl Figures {
         let minutes = self.since.iter_mut().flatten().flatten();
         for (minute, bytes) in minutes.zip(bytes.chunks_exact(4)) {
             *minute = Minute(u32::from_le_bytes(bytes.try_into().expect("chunks of four")));
+            if !minute.is_in_range() && *minute != attendance::NEVER {
+                return false;
+            }
         }
         true
     }
