@@ -7,8 +7,10 @@ use std::sync::Arc;
 use domain::date::{Date, Period};
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::freshness::Patience;
-use domain::measures::{self, Number, SeriesKey, Tag};
+use domain::measures::{self, Measure, Number, SeriesKey, Tag};
 use domain::organisations::Organisations;
+use domain::organisations::areas::AreaRow;
+use domain::organisations::groups::GroupRow;
 use domain::standard::{Kind, Pause, Reports, Standard, Standards};
 
 use crate::model::{self, Points, Series, put};
@@ -16,7 +18,7 @@ use crate::model::{self, Points, Series, put};
 /// The configuration of a story or a case as the program takes it.
 pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
     Settings {
-        orgs: Arc::new(orgs.clone()),
+        orgs: Arc::new(organisations(orgs, settings)),
         standards: Standards {
             standards: settings.standards.iter().map(standard).collect(),
             scales: settings.scales.clone(),
@@ -27,6 +29,32 @@ pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
         patience: Patience::default(),
         frameworks: Default::default(),
     }
+}
+
+/// The organisations with the groups and areas of the settings.
+pub fn organisations(orgs: &Organisations, settings: &model::Settings) -> Organisations {
+    let group = |group: &model::Group| -> Vec<GroupRow> {
+        let row = |member: &String| GroupRow {
+            group: group.code.clone(),
+            name: format!("The group {}", group.code),
+            member: member.clone(),
+        };
+        group.members.iter().map(row).collect()
+    };
+    let groups: Vec<GroupRow> = settings.groups.iter().flat_map(group).collect();
+    let area = |area: &model::Area| AreaRow {
+        site: area.site.clone(),
+        area: area.area.clone(),
+        capacity: "10".to_owned(),
+    };
+    let areas: Vec<AreaRow> = settings.areas.iter().map(area).collect();
+    let orgs = orgs.clone().with_groups(&groups).expect("right groups");
+    orgs.with_areas(&areas).expect("right areas")
+}
+
+/// The measures that are a function of the events (spec 2.6).
+pub fn measures() -> Vec<Measure> {
+    model::MEASURES.iter().map(|row| Measure::parse(row.name).expect("the program has it")).collect()
 }
 
 fn standard(of: &model::Standard) -> Standard {
