@@ -10,6 +10,7 @@ use domain::organisations::{self, Level, Organisations};
 use domain::time::Minute;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use crate::history::Published;
 use crate::row::{Head, Row, RowError, Shape};
 use crate::store::{self, FILE, StoreError, row_id};
 
@@ -117,6 +118,31 @@ impl Reader {
         Ok(self.one(org, sql, minute, minute)?.map(|(_, row)| row))
     }
 
+    /// What is kept for years of an organisation from one minute to another, both included, rising: at local midnights
+    /// and mornings ([`crate::history`]).
+    pub fn daily(
+        &mut self,
+        org: &str,
+        from: Minute,
+        until: Minute,
+    ) -> Result<Vec<(Minute, Row)>, StoreError> {
+        let Some((number, _)) = self.org(org)? else { return Ok(Vec::new()) };
+        let path = self.path.clone();
+        let failed = |source| StoreError::sqlite(&path, source);
+        let sql = "SELECT id & 4294967295, series FROM daily WHERE id >= ?1 AND id <= ?2 ORDER BY id";
+        let mut select = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = select.query([row_id(number, from), row_id(number, until)]).map_err(failed)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let minute = Minute(row.get(0).map_err(failed)?);
+            let damaged = |source| StoreError::Row { org: org.to_owned(), minute, source };
+            let head = Head::read(blob(row, 1).map_err(failed)?).map_err(damaged)?;
+            let shape = shape(&mut self.shapes, &self.connection, &path, head.shape)?;
+            found.push((minute, head.row(shape).map_err(damaged)?));
+        }
+        Ok(found)
+    }
+
     /// The newest org-minute of an organisation at or before a minute, with its level.
     pub fn newest_until(&mut self, org: &str, until: Minute) -> Result<Option<OrgMinute>, StoreError> {
         let sql = "SELECT id & 4294967295, series FROM org_minutes WHERE id >= ?1 AND id <= ?2 ORDER BY id DESC LIMIT 1";
@@ -159,6 +185,17 @@ impl Reader {
         };
         let rows = read().map_err(|source| StoreError::sqlite(&self.path, source))?;
         Ok(if rows.is_empty() { None } else { Some(Organisations::new(&rows)?) })
+    }
+
+    /// From which published tables figures were made, if from any.
+    pub fn published(&self) -> Result<Vec<Published>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT kind FROM published")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let kinds = read().map_err(|source| StoreError::sqlite(&self.path, source))?;
+        Ok(kinds.iter().filter_map(|kind| Published::parse(kind)).collect())
     }
 
     /// The organisations that the store has ever had figures of, rising by code.

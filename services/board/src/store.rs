@@ -1,11 +1,14 @@
-//! The board's embedded store: every org-minute of the last weeks in one SQLite file, fed by the measures topic.
+//! The board's embedded store: every org-minute of the last weeks, and the daily figures of years, in one SQLite file,
+//! fed by the measures topic.
 //!
 //! Responsible for one transaction a batch (with the positions in the topic, so that a restart neither loses nor
-//! repeats), for the merge of writings ([`crate::row`]), and for letting go of what is older than its retention. Reading is
-//! in [`crate::read`]; what comes over which topic is [`crate::service`]'s.
+//! repeats), for the merge of writings ([`crate::row`]), and for letting go of minutes that are older than their
+//! retention. Which figures are daily is [`crate::history`]'s; reading is in [`crate::read`]; what comes over which topic is
+//! [`crate::service`]'s.
 //!
-//! The store is derived from the log: after a power cut the newest transactions may be missing, with their positions,
-//! and are read again. A damaged file is said, never mended: it is filled anew from the log.
+//! The minutes are derived from the log: after a power cut the newest transactions may be missing, with their positions,
+//! and are read again. A damaged file is said, never mended: minutes are filled anew from the log, and so are daily
+//! figures as far as measures are kept there; older ones come from a copy.
 
 use std::collections::HashMap;
 use std::fs::{File, TryLockError};
@@ -13,9 +16,10 @@ use std::path::{Path, PathBuf};
 
 use domain::measures::OrgMinute;
 use domain::organisations::{Level, Organisations, OrganisationsError};
-use domain::time::Minute;
+use domain::time::{LondonDays, Minute};
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::history::{self, Published};
 use crate::read::Reader;
 use crate::row::{self, Head, Row, RowError, Shape};
 
@@ -27,7 +31,7 @@ pub(crate) const FILE: &str = "board.sqlite";
 
 /// Marks the file as ours ("SITB"), with the version of its tables.
 const APPLICATION_ID: i64 = 0x5349_5442;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Of how many organisations old rows are let go with a batch, and how many of each at most.
 const TRIM_ORGS: usize = 8;
@@ -72,7 +76,7 @@ pub struct Applied {
     pub written: usize,
     /// Org-minutes that changed nothing.
     pub unchanged: usize,
-    /// Org-minutes older than the retention: left out.
+    /// Org-minutes older than the retention: only what is kept daily was taken of them.
     pub too_old: usize,
 }
 
@@ -89,7 +93,7 @@ pub enum StoreError {
     #[error("{} is not a store of the board", .0.display())]
     Foreign(PathBuf),
     /// The file is of another version.
-    #[error("the store in {} has version {found}, this program reads {VERSION}: remove the folder, it is filled anew", .path.display())]
+    #[error("the store in {} has version {found}, this program reads {VERSION}: remove the folder; it is filled anew from the log, as far as that reaches", .path.display())]
     Version {
         /// The folder.
         path: PathBuf,
@@ -97,7 +101,7 @@ pub enum StoreError {
         found: i64,
     },
     /// The file is damaged.
-    #[error("the store in {} is damaged ({detail}): remove the folder, it is filled anew from the log", .path.display())]
+    #[error("the store in {} is damaged ({detail}): put a copy back, or remove the folder; it is filled anew from the log, as far as that reaches", .path.display())]
     Damaged {
         /// The folder.
         path: PathBuf,
@@ -105,7 +109,9 @@ pub enum StoreError {
         detail: String,
     },
     /// A row is damaged.
-    #[error("the row of {org} at {minute} in the store cannot be read: remove the folder, it is filled anew")]
+    #[error(
+        "the row of {org} at {minute} in the store cannot be read: put a copy back, or remove the folder; it is filled anew from the log, as far as that reaches"
+    )]
     Row {
         /// The organisation.
         org: String,
@@ -155,6 +161,7 @@ pub struct Store {
     /// Held open, and so locked, as long as the store is.
     _lock: File,
     options: Options,
+    days: LondonDays,
     names: Names,
     newest: Option<Minute>,
     trim_next: usize,
@@ -190,6 +197,7 @@ impl Store {
             connection,
             _lock: lock,
             options,
+            days: LondonDays::new(),
             names,
             newest: None,
             trim_next: 0,
@@ -282,6 +290,14 @@ impl Store {
         save().map_err(|source| StoreError::sqlite(&self.path, source))
     }
 
+    /// Remembers that figures were made from published tables.
+    pub fn save_published(&mut self, published: Published) -> Result<(), StoreError> {
+        self.connection
+            .execute("INSERT OR IGNORE INTO published (kind) VALUES (?1)", [published.as_str()])
+            .map(|_| ())
+            .map_err(|source| StoreError::sqlite(&self.path, source))
+    }
+
     /// Writes everything to the one file, for a store that is handed on; the store may be used further.
     pub fn finish(&mut self) -> Result<(), StoreError> {
         let failed = |source| StoreError::sqlite(&self.path, source);
@@ -305,9 +321,12 @@ impl Store {
         self.newest = batch.iter().map(|writing| writing.minute).chain(before).max();
         let oldest = self.oldest_kept();
         for (at, writing) in batch.iter().enumerate() {
+            if let Some(kept) = history::kept(writing, &self.days) {
+                self.upsert(Table::Daily, &kept)?;
+            }
             if oldest.is_some_and(|oldest| writing.minute < oldest) {
                 applied.too_old += 1;
-            } else if let Some(row) = self.upsert(writing)? {
+            } else if let Some(row) = self.upsert(Table::Minutes, writing)? {
                 applied.written += 1;
                 changed.push((at, row));
             } else {
@@ -327,13 +346,13 @@ impl Store {
     }
 
     /// Merges a writing into its row; the row where that changed something.
-    fn upsert(&mut self, writing: &OrgMinute) -> Result<Option<Row>, StoreError> {
+    fn upsert(&mut self, table: Table, writing: &OrgMinute) -> Result<Option<Row>, StoreError> {
         let failed = |source| StoreError::sqlite(&self.path, source);
         let org = self.names.org(&self.connection, writing).map_err(failed)?;
         let id = row_id(org, writing.minute);
         let held: Option<Vec<u8>> = self
             .connection
-            .prepare_cached("SELECT series FROM org_minutes WHERE id = ?1")
+            .prepare_cached(table.select())
             .and_then(|mut select| select.query_row([id], |row| row.get(0)).optional())
             .map_err(failed)?;
         let row = match &held {
@@ -354,7 +373,7 @@ impl Store {
             return Ok(None);
         }
         self.connection
-            .prepare_cached("INSERT OR REPLACE INTO org_minutes (id, series) VALUES (?1, ?2)")
+            .prepare_cached(table.insert())
             .and_then(|mut insert| insert.execute(params![id, self.bytes]))
             .map_err(failed)?;
         Ok(Some(row))
@@ -385,6 +404,31 @@ impl Store {
             save.execute(params![taken.partition, taken.next_offset as i64, taken.epoch as i64])?;
         }
         Ok(())
+    }
+}
+
+/// The two tables of rows.
+#[derive(Clone, Copy, Debug)]
+enum Table {
+    /// Every org-minute, for the retention.
+    Minutes,
+    /// What is kept of them for years.
+    Daily,
+}
+
+impl Table {
+    fn select(self) -> &'static str {
+        match self {
+            Table::Minutes => "SELECT series FROM org_minutes WHERE id = ?1",
+            Table::Daily => "SELECT series FROM daily WHERE id = ?1",
+        }
+    }
+
+    fn insert(self) -> &'static str {
+        match self {
+            Table::Minutes => "INSERT OR REPLACE INTO org_minutes (id, series) VALUES (?1, ?2)",
+            Table::Daily => "INSERT OR REPLACE INTO daily (id, series) VALUES (?1, ?2)",
+        }
     }
 }
 
@@ -503,9 +547,11 @@ CREATE TABLE organisations (position INTEGER PRIMARY KEY, code TEXT NOT NULL, na
   parent TEXT NOT NULL, department_type TEXT NOT NULL) STRICT;
 CREATE TABLE shapes (number INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
 CREATE TABLE org_minutes (id INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
+CREATE TABLE daily (id INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
+CREATE TABLE published (kind TEXT PRIMARY KEY) STRICT;
 CREATE TABLE positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT;
 PRAGMA application_id = 1397314626;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 ";
 

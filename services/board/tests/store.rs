@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use board::read::{Range, Reader};
 use board::store::{Options, Store, StoreError, Taken};
+use domain::event::Category;
 use domain::measures::{
-    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values,
+    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag,
+    Values,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -21,16 +23,20 @@ fn keys() -> Vec<SeriesKey> {
     let mut keys = Vec::new();
     for measure in Measure::ALL {
         let definition = measure.definition();
-        let types =
-            if definition.by_type { vec![Some(TypeTag::All), Some(TypeTag::One)] } else { vec![None] };
-        for department_type in types {
+        let text = |text| Tag::text(text).expect("a text");
+        let tags: Vec<Tag> = match definition.tag {
+            TagKind::None => vec![Tag::None],
+            TagKind::Type => vec![TypeTag::All.into(), TypeTag::One.into()],
+            TagKind::Category => vec![Category::C1.into(), Category::C5.into()],
+            TagKind::Parameter => vec![Tag::parameter("acute", "beds").expect("two texts")],
+            TagKind::Area | TagKind::Standard | TagKind::Scale | TagKind::Framework | TagKind::Source => {
+                vec![text("Resus 1"), text("é"), text(&"x".repeat(64))]
+            }
+        };
+        for tag in tags {
             match definition.by_window {
-                true => keys.extend(DEFAULT_WINDOWS.map(|w| SeriesKey {
-                    measure,
-                    department_type,
-                    window: Some(w),
-                })),
-                false => keys.push(SeriesKey { measure, department_type, window: None }),
+                true => keys.extend(DEFAULT_WINDOWS.map(|window| SeriesKey::new(measure, tag, Some(window)))),
+                false => keys.push(SeriesKey::new(measure, tag, None)),
             }
         }
     }
@@ -308,4 +314,62 @@ fn a_batch_that_fails_leaves_nothing_behind() {
     store.apply_with_positions(&batch, &taken, &mut |_, _| {}).unwrap();
     assert_eq!(store.newest_minute(), Some(START.plus(1)));
     assert_eq!(store.positions().unwrap(), taken);
+}
+
+/// The local midnights and mornings of a range, slowly: by the calendar library's clock.
+fn moments(from: Minute, until: Minute) -> Vec<Minute> {
+    let zone = jiff::tz::TimeZone::get("Europe/London").expect("compiled in");
+    let clock = |minute: u32| {
+        let instant = jiff::Timestamp::from_second(i64::from(minute) * 60).expect("this century");
+        let local = instant.to_zoned(zone.clone());
+        (local.hour(), local.minute())
+    };
+    (from.0..=until.0).filter(|minute| matches!(clock(*minute), (0 | 8, 0))).map(Minute).collect()
+}
+
+#[test]
+fn the_days_stay_when_the_minutes_go_and_are_restated_later_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = ChaCha8Rng::seed_from_u64(seed());
+    let mut store = Store::open(dir.path(), Options::live(1_000)).unwrap();
+    // Over the change to summer time of 2026, every minute of a week.
+    let from = domain::time::rfc3339(b"2026-03-26T00:00:00Z").unwrap().second().minute();
+    let until = from.plus(7 * 1_440);
+    let all = keys();
+    let mut writings = BTreeMap::new();
+    for at in from.0..=until.0 {
+        let writing = writing(&mut random, "S0", Minute(at), Revision { epoch: 3, n: 1 }, &all);
+        store.apply(std::slice::from_ref(&writing)).unwrap();
+        writings.insert(Minute(at), writing);
+    }
+    let mut reader = store.reader().unwrap();
+    assert!(reader.row("S0", from.plus(1_440)).unwrap().is_none(), "the minute is gone");
+    let held = reader.daily("S0", from, until).unwrap();
+    let minutes: Vec<Minute> = held.iter().map(|(minute, _)| *minute).collect();
+    assert_eq!(minutes, moments(from, until));
+    let london = domain::time::LondonDays::new();
+    let midnights: Vec<Minute> =
+        minutes.into_iter().filter(|minute| london.midnight(*minute) == *minute).collect();
+    assert_eq!((held.len(), midnights.len()), (15, 8));
+    for (minute, row) in &held {
+        let written = &writings[minute];
+        for series in &written.series {
+            let kept = match (series.key.measure, series.key.window) {
+                (Measure::BedState, _) => !midnights.contains(minute),
+                (Measure::AmbQueue | Measure::AeArea | Measure::OpelParameter, _) => false,
+                (_, Some(window)) => midnights.contains(minute) && window == domain::measures::Window::Today,
+                (_, None) => midnights.contains(minute),
+            };
+            assert_eq!(row.values(&series.key), kept.then_some(&series.values), "{:?}", series.key);
+        }
+    }
+    // A day of long ago is corrected: the minute is too old, the day takes it.
+    let again = writing(&mut random, "S0", midnights[1], Revision { epoch: 4, n: 1 }, &all);
+    let applied = store.apply(std::slice::from_ref(&again)).unwrap();
+    assert_eq!((applied.written, applied.too_old), (0, 1));
+    let day = reader.daily("S0", midnights[1], midnights[1]).unwrap();
+    let key = all.iter().find(|key| key.measure == Measure::AeDepartment).unwrap();
+    let series = again.series.iter().find(|series| series.key == *key).unwrap();
+    assert_eq!(day[0].1.values(key), Some(&series.values));
+    assert_eq!(reader.daily("S1", from, until).unwrap(), [], "nobody knows S1");
 }

@@ -127,7 +127,7 @@ impl Feeds {
         for (place, (stale, newest, facts)) in &places {
             let path = match orgs.get(*place).level {
                 Level::Service => &orgs.path(*place)[..1],
-                Level::Site | Level::Trust | Level::System | Level::Region | Level::Nation => {
+                Level::Site | Level::Trust | Level::System | Level::Region | Level::Nation | Level::Group => {
                     orgs.path(*place)
                 }
             };

@@ -186,6 +186,11 @@ impl Ledger {
         self.sources.has_room_for(source)
     }
 
+    /// Every source that was ever heard, in the order of first mention.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter()
+    }
+
     /// A source recorded something; returns its number and whether that is newer than all before, `None` if there are
     /// too many sources.
     pub(crate) fn heard(&mut self, source: &str, recorded_at: Millis) -> Option<(u16, bool)> {

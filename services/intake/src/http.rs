@@ -24,8 +24,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use contract::refusal::{self, Refusal};
 use contract::topics;
-use domain::admission::Standards;
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use domain::time::Millis;
 use runtime::clock::Clock;
 use runtime::health::Condition;
@@ -351,7 +351,8 @@ impl Inner {
     }
 }
 
-fn record(refusal: &Refusal) -> NewRecord {
+/// A refusal as a record of the refusals topic.
+pub(crate) fn record(refusal: &Refusal) -> NewRecord {
     let mut value = Vec::new();
     refusal::encode(refusal, &mut value);
     NewRecord { key: refusal.source.clone().into_bytes(), value, protobuf: true, partition: None }

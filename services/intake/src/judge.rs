@@ -5,9 +5,10 @@ use std::borrow::Cow;
 
 use contract::refusal::{Origin, Refusal};
 use contract::{topics, write_protobuf};
-use domain::admission::{self, Standards};
+use domain::admission;
 use domain::event::{Event, Statement};
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use domain::time::Millis;
 use runtime::log::NewRecord;
 use serde::Deserialize;
@@ -41,18 +42,25 @@ impl Rules {
             Ok(event) => event,
             Err(error) => return refused(error.outcome, error.detail, source_of(bytes)),
         };
-        match admission::admit(&event, &self.organisations, &self.standards) {
-            Ok(()) => taken(&event),
+        match self.admit(&event) {
+            Ok((topic, record)) => Verdict::Taken(topic, record),
             Err((outcome, detail)) => refused(outcome, detail.to_owned(), event.source.into_owned()),
         }
     }
+
+    /// Judges an event that a door has made: the record and its topic, or the outcome and what is wrong.
+    pub(crate) fn admit(&self, event: &Event<'_>) -> Result<(&'static str, NewRecord), admission::Refusal> {
+        admission::admit(event, &self.organisations, &self.standards)?;
+        Ok(record_of(event))
+    }
 }
 
-fn taken(event: &Event<'_>) -> Verdict {
+/// An event as the record of its topic.
+pub fn record_of(event: &Event<'_>) -> (&'static str, NewRecord) {
     let (topic, key) = address(event);
     let mut value = Vec::new();
     write_protobuf(event, &mut value);
-    Verdict::Taken(topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
+    (topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
 }
 
 /// The topic of an event and its key there (spec 4.3).

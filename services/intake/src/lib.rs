@@ -12,10 +12,16 @@
 //! HL7 v2 and FHIR are further doors, to be built beside this one.
 
 mod body;
+pub mod extract;
+pub mod feed;
+pub mod hl7;
 mod http;
 mod judge;
 pub mod metrics;
+pub mod mllp;
 pub mod pseudonym;
 pub mod token;
+pub mod trial;
 
 pub use http::{Intake, IntakeState, Limits, router, watch_log};
+pub use judge::record_of;

@@ -1,8 +1,11 @@
 //! What the intake counts about itself (`sitrep_intake_…`): each event read once, by its outcome.
 
 use domain::event::Outcome;
-use prometheus::{Histogram, IntCounter, Registry};
-use runtime::metrics::{Counters, Label, MetricsError, counter, histogram};
+use prometheus::{Histogram, IntCounter, IntGauge, Registry};
+use runtime::metrics::{Counters, Label, MetricsError, counter, gauge, histogram};
+
+use crate::hl7::adt::LeftOut;
+use crate::hl7::answer::Answer as Acknowledged;
 
 /// Upper bounds of the time of one post, seconds.
 const POST_SECONDS: [f64; 9] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 10.0];
@@ -82,6 +85,84 @@ impl Label for Answer {
     }
 }
 
+impl Label for Acknowledged {
+    const ALL: &'static [Acknowledged] = &Acknowledged::ALL;
+
+    fn as_str(self) -> &'static str {
+        Acknowledged::as_str(self)
+    }
+}
+
+/// Why something of an HL7 message was left out, as a label.
+#[derive(Clone, Copy, Debug)]
+pub struct LeftOutLabel(LeftOut);
+
+/// All codes are one label.
+impl PartialEq for LeftOutLabel {
+    fn eq(&self, other: &LeftOutLabel) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Label for LeftOutLabel {
+    const ALL: &'static [LeftOutLabel] = &{
+        let mut all = [LeftOutLabel(LeftOut::Event); LeftOut::ALL.len()];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = LeftOutLabel(LeftOut::ALL[index]);
+            index += 1;
+        }
+        all
+    };
+
+    fn as_str(self) -> &'static str {
+        self.0.as_str()
+    }
+}
+
+/// How an MLLP connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// The sender closed it between two messages.
+    Closed,
+    /// It broke off.
+    Lost,
+    /// Nothing came for too long.
+    Idle,
+    /// The sender did not read its answers.
+    Slow,
+    /// No TLS came about.
+    Handshake,
+    /// Too many, or not one of the listener's peers.
+    NotAdmitted,
+    /// We stopped.
+    Shutdown,
+}
+
+impl Label for ConnectionEnd {
+    const ALL: &'static [ConnectionEnd] = &[
+        ConnectionEnd::Closed,
+        ConnectionEnd::Lost,
+        ConnectionEnd::Idle,
+        ConnectionEnd::Slow,
+        ConnectionEnd::Handshake,
+        ConnectionEnd::NotAdmitted,
+        ConnectionEnd::Shutdown,
+    ];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            ConnectionEnd::Closed => "closed",
+            ConnectionEnd::Lost => "lost",
+            ConnectionEnd::Idle => "idle",
+            ConnectionEnd::Slow => "slow",
+            ConnectionEnd::Handshake => "handshake",
+            ConnectionEnd::NotAdmitted => "not_admitted",
+            ConnectionEnd::Shutdown => "shutdown",
+        }
+    }
+}
+
 /// The intake's metrics.
 #[derive(Clone, Debug)]
 pub struct Metrics {
@@ -95,6 +176,12 @@ pub struct Metrics {
     pub bytes: IntCounter,
     /// Seconds from the whole body to the answer.
     pub post_seconds: Histogram,
+    /// MLLP messages by acknowledgement.
+    pub mllp_answers: Counters<Acknowledged>,
+    /// MLLP connections that are open.
+    pub mllp_connections: IntGauge,
+    mllp_ends: Counters<ConnectionEnd>,
+    hl7_left_out: Counters<LeftOutLabel>,
 }
 
 impl Metrics {
@@ -120,6 +207,25 @@ impl Metrics {
                 "Seconds from the whole body of a post to its answer.",
                 &POST_SECONDS,
             )?,
+            mllp_answers: Counters::new(
+                registry,
+                "sitrep_intake_mllp_messages_total",
+                "HL7 messages by acknowledgement.",
+                "answer",
+            )?,
+            mllp_connections: gauge(registry, "sitrep_intake_mllp_connections", "MLLP connections.")?,
+            mllp_ends: Counters::new(
+                registry,
+                "sitrep_intake_mllp_connections_total",
+                "MLLP connections that ended, by how.",
+                "end",
+            )?,
+            hl7_left_out: Counters::new(
+                registry,
+                "sitrep_intake_hl7_left_out_total",
+                "HL7 messages of which something was left out, by why (sitrep feed test shows it).",
+                "why",
+            )?,
         })
     }
 
@@ -131,5 +237,15 @@ impl Metrics {
             self.events.of(EventLabel::Refused(outcome)).inc();
             self.read.inc();
         }
+    }
+
+    /// An MLLP connection ended.
+    pub(crate) fn mllp_connection_ended(&self, how: ConnectionEnd) {
+        self.mllp_ends.of(how).inc();
+    }
+
+    /// Something of an HL7 message was left out.
+    pub(crate) fn hl7_left_out(&self, why: LeftOut) {
+        self.hl7_left_out.of(LeftOutLabel(why)).inc();
     }
 }

@@ -2,20 +2,25 @@
 //!
 //! What else is served, and who may ask, is each service's own.
 
+mod connections;
+
 use std::future::IntoFuture;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
+use axum::serve::Listener;
 use prometheus::Registry;
-use tokio::net::TcpListener;
 
 use crate::health::Health;
 use crate::metrics;
 use crate::shutdown::Shutdown;
+
+pub use connections::{Bounds, Connection, Connections};
 
 /// `GET /metrics`, `/healthz` (200 while alive, else 500 and why), `/readyz` (200, or 503 and a line for each
 /// condition that does not hold: its name, since when in Unix milliseconds, why).
@@ -53,8 +58,8 @@ fn readyz(health: &Health) -> impl IntoResponse + use<> {
 
 /// Serves until the shutdown begins, then takes no new connection and lets the open requests end, at most for `drain`:
 /// a stream of server-sent events would otherwise never end.
-pub async fn serve(
-    listener: TcpListener,
+pub async fn serve<L: Listener<Addr = SocketAddr>>(
+    listener: L,
     router: Router,
     shutdown: Shutdown,
     drain: Duration,
@@ -79,7 +84,7 @@ mod tests {
     use std::sync::Arc;
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::clock::ManualClock;

@@ -12,3 +12,4 @@ pub mod log;
 pub mod metrics;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;

@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Simulate(SimulateArgs),
     /// Turns published monthly tables into events: A&E attendances that reproduce them exactly, or returns.
     Import(ImportArgs),
+    /// Writes the situation report of a day, week or month from the board's store.
+    Report(ReportArgs),
+    /// Tries a feed on messages, or loads a CSV extract by it (see config/feed-defaults.toml).
+    Feed(FeedArgs),
     /// Parses the configuration and everything that it names, and prints what would run. Binds nothing.
     Check(ConfigArgs),
 }
@@ -230,6 +234,51 @@ Examples:
 
 Importing a table again changes nothing: its events have the same ids.";
 
+/// `sitrep feed`
+#[derive(Debug, Args)]
+pub(crate) struct FeedArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: FeedCommand,
+}
+
+/// What can be done with a feed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeedCommand {
+    /// Prints, message by message, what a file of HL7 v2 messages becomes and why something is left out.
+    Test(FeedFile),
+    /// Turns the rows of a CSV extract into events, and writes them to Kafka, to the log of `sitrep up`, or to a file.
+    Load(FeedLoadArgs),
+}
+
+/// A feed and a file for it.
+#[derive(Debug, Args)]
+pub(crate) struct FeedFile {
+    /// The feed: its file, or its name in the folder that intake.feeds names.
+    #[arg(value_name = "FEED")]
+    pub(crate) feed: PathBuf,
+    /// The file; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// `sitrep feed load`
+#[derive(Debug, Args)]
+pub(crate) struct FeedLoadArgs {
+    /// The feed and the file.
+    #[command(flatten)]
+    pub(crate) feed: FeedFile,
+    /// Writes the events here, one JSON object a line, for `sitrep replay`; - is standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "embedded")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes to the log of `sitrep up` in the data folder, which must not be running, instead of Kafka.
+    #[arg(long)]
+    pub(crate) embedded: bool,
+}
+
 /// `sitrep board`
 #[derive(Debug, Args)]
 pub(crate) struct BoardArgs {
@@ -242,4 +291,33 @@ pub(crate) struct BoardArgs {
     /// As at this instant, RFC 3339; default: the newest minute of the store.
     #[arg(long, value_name = "T", requires = "store")]
     pub(crate) at: Option<String>,
+}
+
+/// `sitrep report`
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The configuration: its data folder holds the store, its targets are those judged by.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// How long: day, week (Monday to Sunday) or month.
+    #[arg(long, value_name = "day|week|month")]
+    pub(crate) period: String,
+    /// The last day, such as 2025-10-31: of a week its Sunday, of a month its last day.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) ending: String,
+    /// The organisation's code; default: the nation.
+    #[arg(long, value_name = "CODE")]
+    pub(crate) org: Option<String>,
+    /// text, html (one page that prints on A4) or json.
+    #[arg(long, default_value = "text", value_name = "text|html|json")]
+    pub(crate) format: String,
+    /// Organisations with a smaller share within four hours are named; from 0 to 1.
+    #[arg(long, default_value_t = board::report::DEFAULT_FLOOR, value_name = "SHARE")]
+    pub(crate) floor: f64,
+    /// Reads this store instead of the data folder's; a board may be at work in it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Where the report goes; default: standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }

@@ -5,12 +5,16 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod feed;
+mod feeds;
 mod import;
 mod plant;
 mod progress;
 mod replay;
+mod report;
 mod services;
 mod simulate;
+mod tables;
 mod topics;
 mod up;
 
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(args),
         Command::Simulate(args) => simulate::run(args),
         Command::Import(args) => import::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Feed(args) => feed::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {

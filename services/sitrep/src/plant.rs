@@ -9,6 +9,7 @@ use axum::Router;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use axum::serve::Listener;
 use prometheus::Registry;
 use runtime::clock::{Clock, SystemClock};
 use runtime::health::{Condition, Health};
@@ -134,10 +135,17 @@ impl Plant {
             return Ok(web.address);
         }
         let address = self.config.http.listen;
+        let tls = self.config.tls()?;
         let listener = self
             .runtime
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("http.listen: {address} cannot be bound"))?;
+        let connections = self.config.http.connections.max(1) as usize;
+        let bounds = runtime::http::Bounds { connections, ..runtime::http::Bounds::default() };
+        let listener = {
+            let _entered = self.runtime.enter();
+            runtime::http::Connections::new(listener, tls, bounds)?
+        };
         let address = listener.local_addr()?;
         let routes: Arc<OnceLock<Router>> = Arc::default();
         let (made, late) = (self.condition("service"), routes.clone());

@@ -9,6 +9,7 @@
 //! its readers are made, used and dropped on plain threads, never on a worker of an async runtime.
 
 mod config;
+mod fetched;
 mod health;
 mod producer;
 mod reader;
@@ -36,6 +37,10 @@ use crate::clock::Clock;
 
 /// A question to the broker is given up after this long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A partition without a leader is asked for again at most so often, so far apart.
+const LOOKS: u32 = 100;
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The client that asks, and never reads: ends of topics, metadata.
 type Queries = BaseConsumer<Context>;
@@ -76,7 +81,7 @@ impl KafkaLog {
     }
 
     fn watermarks(&self, topic: &str) -> Result<Vec<(u64, u64)>, LogError> {
-        (0..self.partitions(topic)?).map(|partition| watermarks(&self.queries, topic, partition)).collect()
+        all_watermarks(&self.queries, topic)
     }
 }
 
@@ -102,10 +107,12 @@ impl Log for KafkaLog {
                 .add_partition_offset(topic, partition as i32, Offset::Offset(timestamp_ms.max(0)))
                 .map_err(|error| failed(topic, &error))?;
         }
-        let answer =
-            self.queries.offsets_for_times(asked, ANSWER_TIMEOUT).map_err(|error| failed(topic, &error))?;
+        let answer = led(topic, || {
+            let answer = self.queries.offsets_for_times(asked.clone(), ANSWER_TIMEOUT)?;
+            answer.elements().iter().try_for_each(|element| element.error())?;
+            Ok(answer)
+        })?;
         for element in answer.elements() {
-            element.error().map_err(|error| failed(topic, &error))?;
             if let Offset::Offset(offset) = element.offset() {
                 offsets[element.partition() as usize] = offset as u64;
             }
@@ -124,25 +131,57 @@ impl Log for KafkaLog {
     }
 }
 
-/// How many partitions a topic has.
-fn partitions(queries: &Queries, topic: &str) -> Result<u32, LogError> {
-    let metadata =
-        queries.fetch_metadata(Some(topic), ANSWER_TIMEOUT).map_err(|error| failed(topic, &error))?;
-    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-        return Err(LogError::NoTopic(topic.to_owned()));
-    };
-    match found.error().map(RDKafkaErrorCode::from) {
-        None if found.partitions().is_empty() => Err(LogError::NoTopic(topic.to_owned())),
-        None => Ok(found.partitions().len() as u32),
-        Some(code) => Err(failed(topic, &KafkaError::MetadataFetch(code))),
+/// Asks again while a partition has no leader, for a few seconds: it is so just after a topic was made, and while
+/// another broker takes over. Said once.
+fn led<T>(topic: &str, ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, LogError> {
+    for look in 1.. {
+        match ask() {
+            Err(error) if look < LOOKS && lacks_a_leader(&error) => {
+                if look == 1 {
+                    tracing::info!(topic, %error, "waiting for the leaders of the partitions");
+                }
+                std::thread::park_timeout(LOOK_EVERY);
+            }
+            outcome => return outcome.map_err(|error| failed(topic, &error)),
+        }
     }
+    unreachable!("the last look returns")
 }
 
-/// The first offset that is there and the one that comes next.
+fn lacks_a_leader(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode as Code;
+    let code = error.rdkafka_error_code();
+    matches!(code, Some(Code::NotLeaderForPartition | Code::LeaderNotAvailable | Code::ReplicaNotAvailable))
+}
+
+/// How many partitions a topic has.
+fn partitions(queries: &Queries, topic: &str) -> Result<u32, LogError> {
+    let count = led(topic, || {
+        let metadata = queries.fetch_metadata(Some(topic), ANSWER_TIMEOUT)?;
+        match metadata.topics().iter().find(|found| found.name() == topic) {
+            None => Ok(0),
+            Some(found) => match found.error() {
+                None => Ok(found.partitions().len()),
+                Some(code) => Err(KafkaError::MetadataFetch(code.into())),
+            },
+        }
+    })?;
+    if count == 0 { Err(LogError::NoTopic(topic.to_owned())) } else { Ok(count as u32) }
+}
+
+/// Of each partition of a topic the first offset that is there and the one that comes next.
+fn all_watermarks(queries: &Queries, topic: &str) -> Result<Vec<(u64, u64)>, LogError> {
+    let partitions = partitions(queries, topic)?;
+    led(topic, || (0..partitions).map(|partition| ask_watermarks(queries, topic, partition)).collect())
+}
+
+/// The same of one partition.
 fn watermarks(queries: &Queries, topic: &str, partition: u32) -> Result<(u64, u64), LogError> {
-    let (low, high) = queries
-        .fetch_watermarks(topic, partition as i32, ANSWER_TIMEOUT)
-        .map_err(|error| failed(topic, &error))?;
+    ask_watermarks(queries, topic, partition).map_err(|error| failed(topic, &error))
+}
+
+fn ask_watermarks(queries: &Queries, topic: &str, partition: u32) -> Result<(u64, u64), KafkaError> {
+    let (low, high) = queries.fetch_watermarks(topic, partition as i32, ANSWER_TIMEOUT)?;
     Ok((low.max(0) as u64, high.max(0) as u64))
 }
 

@@ -90,7 +90,7 @@ impl<'a> Named<'a> {
             Level::Service => {
                 self.services.entry(code).or_insert(name);
             }
-            Level::Nation | Level::System | Level::Site => {}
+            Level::Nation | Level::System | Level::Site | Level::Group => {}
         }
     }
 }

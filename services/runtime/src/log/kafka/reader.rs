@@ -1,23 +1,21 @@
 //! Reads from Kafka, on the thread that polls: records are handed out where the client library holds them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use super::fetched::{Fetched, Record};
 use super::health::{Context, KafkaHealth};
-use super::producer::{CONTENT_TYPE, PROTOBUF};
 use super::watchdog::{Progress, Watchdog};
 use super::{KafkaConfig, LogError, Queries, failed, partitions, watermarks};
 use crate::log::{Reader, RecordView};
 
 pub(super) struct KafkaReader {
-    consumer: BaseConsumer<Context>,
+    fetched: Fetched,
     queries: Arc<Queries>,
     progress: Arc<Progress>,
     topics: Vec<Place>,
@@ -56,10 +54,11 @@ impl KafkaReader {
             places.push(Place { topic: (*topic).to_owned(), first });
             first += offsets.len();
         }
-        consumer.assign(&assignment).map_err(|error| failed("", &error))?;
+        let fetched = Fetched::new(consumer, topics).map_err(|error| failed("", &error))?;
+        fetched.consumer().assign(&assignment).map_err(|error| failed("", &error))?;
         watchdog.watch(&progress);
         let queries = Arc::clone(queries);
-        Ok(KafkaReader { consumer, queries, progress, topics: places, recent: 0, pending: None })
+        Ok(KafkaReader { fetched, queries, progress, topics: places, recent: 0, pending: None })
     }
 
     fn trouble(&self, error: &KafkaError) -> Option<LogError> {
@@ -113,26 +112,15 @@ impl KafkaReader {
 }
 
 /// Which of the topics a record is from.
-fn topic_of(topics: &[Place], recent: usize, message: &BorrowedMessage<'_>) -> Option<usize> {
+fn topic_of(topics: &[Place], recent: usize, record: &Record) -> Option<usize> {
     if topics.len() == 1 {
         return Some(0);
     }
-    let name = message.topic();
-    if topics[recent].topic == name {
+    let name = record.topic();
+    if topics[recent].topic.as_bytes() == name {
         return Some(recent);
     }
-    topics.iter().position(|place| place.topic == name)
-}
-
-fn is_protobuf(message: &BorrowedMessage<'_>) -> bool {
-    let Some(headers) = message.headers() else { return false };
-    // The library panics on a header whose name is not UTF-8, and anybody may write such a record.
-    catch_unwind(AssertUnwindSafe(|| {
-        headers.iter().any(|header| {
-            header.key.eq_ignore_ascii_case(CONTENT_TYPE) && header.value == Some(PROTOBUF.as_bytes())
-        })
-    }))
-    .unwrap_or(false)
+    topics.iter().position(|place| place.topic.as_bytes() == name)
 }
 
 impl Reader for KafkaReader {
@@ -151,46 +139,45 @@ impl Reader for KafkaReader {
             ));
         }
         self.progress.polled();
-        let (mut count, mut wait) = (0, timeout);
-        while count < max {
-            match self.consumer.poll(wait) {
-                None => break,
-                Some(Ok(message)) => {
-                    let Some(topic) = topic_of(&self.topics, self.recent, &message) else { continue };
-                    let offset = message.offset() as u64;
-                    let partition = message.partition() as u32;
-                    self.recent = topic;
-                    each(RecordView {
-                        topic,
-                        partition,
-                        offset,
-                        timestamp_ms: message.timestamp().to_millis().unwrap_or_default(),
-                        key: message.key().unwrap_or_default(),
-                        value: message.payload().unwrap_or_default(),
-                        protobuf: is_protobuf(&message),
-                    });
-                    let at = self.topics[topic].first + partition as usize;
-                    self.progress.partitions[at].position.store(offset + 1, Ordering::Relaxed);
-                    (count, wait) = (count + 1, Duration::ZERO);
-                }
-                Some(Err(error)) => match self.trouble(&error) {
-                    None => break,
-                    Some(error) if count == 0 => return Err(error),
-                    Some(error) => {
-                        self.pending = Some(error);
-                        break;
-                    }
-                },
+        let (mut count, mut errors) = (0, Vec::new());
+        let (topics, progress, recent) = (&self.topics, &self.progress, &mut self.recent);
+        self.fetched.take(max, timeout, &mut |record| {
+            if let Some(error) = record.error() {
+                errors.push(error);
+                return;
+            }
+            let Some(topic) = topic_of(topics, *recent, record) else { return };
+            let (partition, offset) = (record.partition(), record.offset());
+            *recent = topic;
+            each(RecordView {
+                topic,
+                partition,
+                offset,
+                timestamp_ms: record.timestamp_ms(),
+                key: record.key(),
+                value: record.value(),
+                protobuf: record.is_protobuf(),
+            });
+            let at = topics[topic].first + partition as usize;
+            progress.partitions[at].position.store(offset + 1, Ordering::Relaxed);
+            count += 1;
+        });
+        // Statistics, and what is wrong with brokers: at each poll one of them, which is more than come.
+        errors.extend(self.fetched.consumer().poll(Duration::ZERO).and_then(Result::err));
+        match errors.iter().find_map(|error| self.trouble(error)) {
+            Some(error) if count == 0 => Err(error),
+            later => {
+                self.pending = later;
+                Ok(count)
             }
         }
-        Ok(count)
     }
 }
 
 impl Drop for KafkaReader {
     fn drop(&mut self) {
         // Without an assignment the client has nothing to wait for when it is closed.
-        if let Err(error) = self.consumer.unassign() {
+        if let Err(error) = self.fetched.consumer().unassign() {
             tracing::debug!(%error, "kafka reader could not be unassigned");
         }
     }

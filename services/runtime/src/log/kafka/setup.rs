@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::Thread;
-use std::time::Duration;
 
 use rdkafka::admin::{
     AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
@@ -13,12 +12,10 @@ use rdkafka::admin::{
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use super::health::{Context, KafkaHealth};
-use super::{ANSWER_TIMEOUT, KafkaConfig, LogError, Queries, failed, partitions};
+use super::{
+    ANSWER_TIMEOUT, KafkaConfig, LOOK_EVERY, LOOKS, LogError, Queries, all_watermarks, failed, partitions,
+};
 use crate::log::TopicSetup;
-
-/// A topic that was made is known to all brokers after at most so many looks, so far apart.
-const LOOKS: u32 = 100;
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 pub(super) fn set_up(
     config: &KafkaConfig,
@@ -84,9 +81,10 @@ fn not_made(topic: &str, code: RDKafkaErrorCode) -> LogError {
     }
 }
 
+/// Until the brokers know a topic that was made, and each of its partitions answers.
 fn await_topic(queries: &Queries, topic: &str) -> Result<(), LogError> {
     for _ in 0..LOOKS {
-        match partitions(queries, topic) {
+        match all_watermarks(queries, topic) {
             Err(LogError::NoTopic(_)) => std::thread::park_timeout(LOOK_EVERY),
             outcome => return outcome.map(drop),
         }
@@ -178,6 +176,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const DAY_MS: &str = "86400000";

@@ -121,6 +121,26 @@ fn what_cannot_be_done_is_said() {
 }
 
 #[test]
+fn a_partition_that_has_no_leader_yet_is_waited_for() {
+    let cluster = cluster(&[(TOPIC, 2)]);
+    let log = connect(&config(&cluster.bootstrap_servers()));
+    log.append(TOPIC, &[record("k", "v", Some(1))]).unwrap();
+    let not_yet = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_REPLICA_NOT_AVAILABLE,
+    ];
+    for error in not_yet {
+        // More than the client library asks again for by itself.
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &[error; 8]);
+        assert_eq!(log.ends(TOPIC).unwrap(), [0, 1], "{error:?}");
+        cluster.request_errors(RDKafkaApiKey::ListOffsets, &[error; 8]);
+        // The stand-in knows no times: it answers with the ends.
+        assert_eq!(log.offsets_at(TOPIC, 0).unwrap(), [0, 1], "{error:?}");
+    }
+}
+
+#[test]
 fn an_offset_that_is_not_there_is_an_error_and_not_a_jump() {
     let cluster = cluster(&[(TOPIC, 2)]);
     let log = connect(&config(&cluster.bootstrap_servers()));

@@ -1,0 +1,90 @@
+//! Files of messages and what the example feed makes of them (`tests/hl7/*.hl7`, `*.expected`): what
+//! `sitrep feed test config/feeds/example-epr.toml FILE` prints, with references hashed without a key.
+//!
+//! `SITREP_WRITE_EXPECTED=1` writes the expectations again: for a change that is meant, read before it is kept.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::Hashed;
+use domain::organisations::Organisations;
+use intake::feed::Feed;
+use intake::hl7::adt::Surroundings;
+use intake::trial::try_messages;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn organisations() -> Organisations {
+    let csv = fs::read(root().join("config/organisations.csv")).expect("a file of the tree");
+    contract::organisations::read_csv(&csv).expect("organisations")
+}
+
+fn said(file: &[u8]) -> String {
+    let organisations = organisations();
+    let feed = Feed::read(&root().join("config/feeds/example-epr.toml"), &organisations).expect("a feed");
+    let around =
+        Surroundings { feed: &feed, organisations: &organisations, references: &Hashed, received: None };
+    let mut text = String::new();
+    let totals = try_messages(file, around, &mut |line| {
+        text.push_str(line);
+        text.push('\n');
+    });
+    assert_eq!(totals.taken + totals.refused, totals.messages);
+    text
+}
+
+#[test]
+fn every_file_of_messages_becomes_what_is_expected() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hl7");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let write = std::env::var_os("SITREP_WRITE_EXPECTED").is_some();
+    let (mut seen, mut wrong) = (0, Vec::new());
+    for file in files.iter().filter(|file| file.extension().is_some_and(|name| name == "hl7")) {
+        seen += 1;
+        let (said, expected) = (said(&fs::read(file).unwrap()), file.with_extension("expected"));
+        if write {
+            fs::write(&expected, &said).unwrap();
+        }
+        let expected = fs::read_to_string(expected).unwrap_or_default();
+        if let Some((number, (said, expected))) = said
+            .lines()
+            .zip(expected.lines().chain([""]))
+            .enumerate()
+            .find(|(_, (said, expected))| said != expected)
+        {
+            wrong.push(format!(
+                "{} line {}\n  said     {said}\n  expected {expected}",
+                file.display(),
+                number + 1
+            ));
+        } else if said.lines().count() != expected.lines().count() {
+            wrong.push(format!("{}: {} lines were said", file.display(), said.lines().count()));
+        }
+    }
+    assert!(seen >= 12, "{seen} files");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A file is the same however its lines end and whether its messages are in frames.
+#[test]
+fn line_ends_and_frames_change_nothing() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hl7");
+    let file = fs::read_to_string(folder.join("visit.hl7")).unwrap();
+    let without_lines = |text: String| {
+        let said = said(text.as_bytes());
+        said.lines().filter(|line| !line.starts_with("message")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let plain = without_lines(file.clone());
+    assert_eq!(plain, without_lines(file.replace('\n', "\r")));
+    assert_eq!(plain, without_lines(file.replace('\n', "\r\n")));
+    assert_eq!(plain, without_lines(file.replace("MSH|", "\u{0b}MSH|").replace('\n', "\r")));
+    let framed = file.replace('\n', "\r").replace("MSH|", "\u{1c}\r\u{0b}MSH|");
+    assert_eq!(plain, without_lines(framed));
+    assert_eq!(
+        plain,
+        without_lines(format!("FHS|^~\\&\rBHS|^~\\&\r{}BTS|4\rFTS|1\r", file.replace('\n', "\r")))
+    );
+}
