@@ -12,6 +12,6 @@ pub mod rules;
 pub mod run;
 mod saved;
 pub mod service;
-pub mod trial;
 #[cfg(test)]
 mod testing;
+pub mod trial;

@@ -6,7 +6,7 @@
 //! rule = "four-hour-type-1"
 //! org = "RXF-T1"
 //! from = "2026-11-21T09:00:00Z"     # the minute 0; may be left out
-//! type = "1"                         # tags that the rule leaves open
+//! tags = { type = "1" }              # those that the rule leaves open; type, window, category, area, scale, …
 //! stale = "0*20 1*5 0*20"            # 1: a feed is silent; may be left out
 //! expect = [
 //!   { at = "10m", is = "pending" },
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 
 use domain::alert::rule::{Rule, Tags};
 use domain::alert::value::FieldRef;
-use domain::measures::{TypeTag, Window};
+use domain::measures::{SeriesKey, TagKind, TypeTag, Window};
 use domain::organisations::Organisations;
 use domain::time::rfc3339;
 use runtime::config::Duration;
@@ -71,9 +71,8 @@ struct RawTest {
     rule: String,
     org: String,
     from: Option<String>,
-    #[serde(rename = "type")]
-    department_type: Option<String>,
-    window: Option<String>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
     stale: Option<String>,
     expect: Vec<RawExpected>,
     values: BTreeMap<String, String>,
@@ -89,17 +88,8 @@ struct RawExpected {
 }
 
 /// What can be expected.
-const CHANGES: [&str; 9] = [
-    "pending",
-    "dropped",
-    "firing",
-    "recovering",
-    "relapsed",
-    "resolved",
-    "frozen",
-    "thawed",
-    "escalated",
-];
+const CHANGES: [&str; 9] =
+    ["pending", "dropped", "firing", "recovering", "relapsed", "resolved", "frozen", "thawed", "escalated"];
 
 type Checked<T> = Result<T, TrialError>;
 
@@ -113,7 +103,8 @@ pub fn read(text: &str, surroundings: Surroundings<'_>) -> Checked<Vec<Trial>> {
     if file.test.is_empty() {
         return wrong("the file", "no [[test]] in it: write at least one");
     }
-    let named = |(index, table): (usize, &toml::Table)| match table.get("name").and_then(toml::Value::as_str) {
+    let named = |(index, table): (usize, &toml::Table)| match table.get("name").and_then(toml::Value::as_str)
+    {
         Some(name) => format!("test \"{name}\""),
         None => format!("test {}", index + 1),
     };
@@ -132,7 +123,8 @@ fn trial(table: toml::Table, place: &str, surroundings: Surroundings<'_>) -> Che
         let ids: Vec<&str> = surroundings.rules.rules.iter().map(|rule| rule.id.as_str()).collect();
         return wrong(at("rule"), format!("there is no rule \"{}\"; there are {}", raw.rule, ids.join(", ")));
     };
-    if surroundings.organisations.find_at(&raw.org, rule.level).is_none() || !rule.watches(rule.level, &raw.org)
+    if surroundings.organisations.find_at(&raw.org, rule.level).is_none()
+        || !rule.watches(rule.level, &raw.org)
     {
         let level = rule.level.as_str();
         return wrong(at("org"), format!("\"{}\" is no {level} that the rule watches", raw.org));
@@ -141,7 +133,7 @@ fn trial(table: toml::Table, place: &str, surroundings: Surroundings<'_>) -> Che
     let Some(from) = rfc3339(from.as_bytes()).map(|millis| millis.second().minute()) else {
         return wrong(at("from"), format!("\"{from}\" is no instant such as {FROM}"));
     };
-    let tags = tags(&raw, rule, place)?;
+    let tags = tags(&raw.tags, rule, place)?;
     let values = values(&raw.values, rule, tags, place)?;
     let minutes = values[0].2.len();
     if let Some((_, _, other)) = values.iter().find(|(_, _, other)| other.len() != minutes) {
@@ -160,45 +152,50 @@ fn trial(table: toml::Table, place: &str, surroundings: Surroundings<'_>) -> Che
             expectation(expected, minutes).or_else(|what| wrong(at(&format!("expect {}", index + 1)), what))
         })
         .collect::<Checked<Vec<_>>>()?;
-    Ok(Trial {
-        name: raw.name,
-        rule: raw.rule,
-        org: raw.org,
-        level: rule.level,
-        from,
-        values,
-        stale,
-        expect,
-    })
+    Ok(Trial { name: raw.name, rule: raw.rule, org: raw.org, level: rule.level, from, values, stale, expect })
 }
 
-/// The tags of the one episode that is tried.
-fn tags(raw: &RawTest, rule: &Rule, place: &str) -> Checked<Tags> {
-    let department_type = match &raw.department_type {
-        None => rule.series.department_type,
-        Some(text) => match TypeTag::parse(text) {
-            Some(tag) => Some(tag),
-            None => return wrong(format!("{place} type"), format!("\"{text}\" is no type such as \"1\"")),
-        },
+/// The tags of the one episode that is tried: those of the rule, and those that it leaves open.
+fn tags(raw: &BTreeMap<String, String>, rule: &Rule, place: &str) -> Checked<Tags> {
+    let at = |name: &str| format!("{place} tags.{name}");
+    let used = rule.tags_used();
+    let mut tags = Tags {
+        department_type: rule.series.department_type,
+        other: rule.series.other,
+        window: rule.series.window,
     };
-    let window = match &raw.window {
-        None => rule.series.window,
-        Some(text) => match Window::parse(text) {
-            Some(window) => Some(window),
-            None => return wrong(format!("{place} window"), format!("\"{text}\" is no window such as \"4h\"")),
-        },
-    };
-    let tags = rule.only_tags().unwrap_or(Tags { department_type, window });
-    if (raw.department_type.is_none() || tags.department_type == department_type)
-        && (raw.window.is_none() || tags.window == window)
-        && rule.has(tags)
-    {
-        return Ok(tags);
+    let kind = used.other.filter(|_| tags.other.is_none());
+    let mut open = Vec::new();
+    open.extend((used.by_type && tags.department_type.is_none()).then_some("type"));
+    open.extend(kind.map_or(&[][..], TagKind::names));
+    open.extend((used.by_window && tags.window.is_none()).then_some("window"));
+    if let Some(name) = raw.keys().find(|name| !open.contains(&name.as_str())) {
+        return wrong(at(name), "the rule does not leave this tag open: leave it out");
     }
-    wrong(place, "type and window are needed where the rule leaves them open, and nowhere else")
+    if let Some(name) = open.iter().find(|name| !raw.contains_key(**name)) {
+        return wrong(at(name), "is missing: the rule leaves it open");
+    }
+    for (name, text) in raw {
+        let is_known = match name.as_str() {
+            "type" => TypeTag::parse(text).map(|tag| tags.department_type = Some(tag)).is_some(),
+            "window" => Window::parse(text).map(|window| tags.window = Some(window)).is_some(),
+            _ => true,
+        };
+        if !is_known {
+            return wrong(at(name), format!("\"{text}\" is no {name}"));
+        }
+    }
+    if let Some(kind) = kind {
+        let texts: Vec<&str> = kind.names().iter().map(|name| raw[*name].as_str()).collect();
+        let Some(tag) = kind.parse(&texts) else {
+            return wrong(format!("{place} tags"), format!("{texts:?} is no {}", kind.names().join(" and ")));
+        };
+        tags.other = Some((kind, tag));
+    }
+    Ok(tags)
 }
 
-type Written = Vec<(domain::measures::SeriesKey, usize, Vec<Option<i64>>)>;
+type Written = Vec<(SeriesKey, usize, Vec<Option<i64>>)>;
 
 fn values(raw: &BTreeMap<String, String>, rule: &Rule, tags: Tags, place: &str) -> Checked<Written> {
     let mut written = Vec::new();
@@ -216,7 +213,9 @@ fn values(raw: &BTreeMap<String, String>, rule: &Rule, tags: Tags, place: &str) 
     }
     let mut fields = rule.fields();
     match fields.find(|field| !raw.contains_key(&field.to_string())) {
-        Some(field) => wrong(format!("{place} values"), format!("\"{field}\" is missing: the rule looks at it")),
+        Some(field) => {
+            wrong(format!("{place} values"), format!("\"{field}\" is missing: the rule looks at it"))
+        }
         None => Ok(written),
     }
 }

@@ -32,6 +32,16 @@ keep = "0m"
 severity = "info"
 channels = ["desk"]
 summary = "{present}"
+[[rule]]
+id = "answer"
+level = "service"
+value = "amb_response.total_s / amb_response.responses"
+breach = "> 2400"
+hold = "0m"
+keep = "0m"
+severity = "info"
+channels = ["desk"]
+summary = "{total_s} {responses}"
 [[silence]]
 rule = "low"
 from = 2026-01-01T00:00:00Z
@@ -78,11 +88,7 @@ fn a_trial_sees_every_change_and_whoever_would_be_told() {
 #[test]
 fn what_is_not_as_expected_is_told() {
     for (from, to, expected) in [
-        (
-            "{ at = \"3m\", is = \"pending\", told = [] },",
-            "",
-            vec!["3m pending: not expected"],
-        ),
+        ("{ at = \"3m\", is = \"pending\", told = [] },", "", vec!["3m pending: not expected"]),
         (
             "at = \"7m\"",
             "at = \"6m\"",
@@ -100,7 +106,11 @@ fn what_is_not_as_expected_is_told() {
                 "5m firing, desk told \"St Elsewhere: 75.0% (75 of 100)\": expected \"St Elsewhere: 74.9% (75 of 100)\"",
             ],
         ),
-        ("told = [\"director\"]", "told = []", vec!["10m escalated, director told \"St Elsewhere: 75.0% (75 of 100)\": expected nobody told"]),
+        (
+            "told = [\"director\"]",
+            "told = []",
+            vec!["10m escalated, director told \"St Elsewhere: 75.0% (75 of 100)\": expected nobody told"],
+        ),
     ] {
         assert_ne!(SOUND.replacen(from, to, 1), SOUND, "{from}");
         assert_eq!(faults_of(&SOUND.replacen(from, to, 1)), expected, "{to}");
@@ -114,7 +124,7 @@ fn a_tag_that_the_rule_leaves_open_is_written_and_minutes_may_be_missing() {
 name = "one type"
 rule = "full"
 org = "S2"
-type = "3"
+tags = { type = "3" }
 expect = [{ at = "3m", is = "firing" }, { at = "7m", is = "resolved", says = "90" }]
 [test.values]
 "ae_department.present" = "88+1*4 _*2 91-1*3 0"
@@ -126,29 +136,129 @@ expect = [{ at = "3m", is = "firing" }, { at = "7m", is = "resolved", says = "90
 }
 
 #[test]
+fn other_tags_are_written_too() {
+    let answer = r#"
+[[test]]
+name = "category 2"
+rule = "answer"
+org = "A1"
+tags = { category = "C2", window = "4h" }
+expect = [{ at = "1m", is = "firing", says = "24010 10" }]
+[test.values]
+"amb_response.responses" = "10*3"
+"amb_response.total_s" = "24000+10*3"
+"#;
+    assert_eq!(faults_of(answer), [""; 0]);
+}
+
+#[test]
 fn a_wrong_file_says_where_and_what_would_be_right() {
     let (rules, organisations) = (testing::rules(RULES), testing::organisations());
     let error = |text: &str| {
         read(text, Surroundings { rules: &rules, organisations: &organisations }).unwrap_err().to_string()
     };
     for (from, to, expected) in [
-        ("rule = \"low\"", "rule = \"lo\"", "test \"up and down\" rule: there is no rule \"lo\"; there are low, full"),
+        (
+            "rule = \"low\"",
+            "rule = \"lo\"",
+            "test \"up and down\" rule: there is no rule \"lo\"; there are low, full, answer",
+        ),
         ("org = \"S1\"", "org = \"R1\"", "test \"up and down\" org: \"R1\" is no site that the rule watches"),
-        ("org = \"S1\"", "org = \"S1\"\nfrom = \"nine\"", "test \"up and down\" from: \"nine\" is no instant such as 2026-01-14T09:00:00Z"),
-        ("org = \"S1\"", "org = \"S1\"\ntype = \"9\"", "test \"up and down\" type: \"9\" is no type such as \"1\""),
-        ("org = \"S1\"", "org = \"S1\"\ntype = \"2\"", "test \"up and down\": type and window are needed where the rule leaves them open, and nowhere else"),
-        ("org = \"S1\"", "org = \"S1\"\nwindow = \"4 hours\"", "test \"up and down\" window: \"4 hours\" is no window such as \"4h\""),
-        ("stale = \"0*11 1*2 0*4\"", "stale = \"0*11\"", "test \"up and down\" stale: 11 minutes, the values have 17"),
-        ("stale = \"0*11 1*2 0*4\"", "stale = \"2*17\"", "test \"up and down\" stale: write 0 for fresh and 1 for stale"),
-        ("at = \"3m\"", "at = \"17m\"", "test \"up and down\" expect 1: at must be whole minutes, less than the 17 of the values"),
-        ("at = \"3m\"", "at = \"90s\"", "test \"up and down\" expect 1: at must be whole minutes, less than the 17 of the values"),
-        ("is = \"frozen\"", "is = \"cold\"", "test \"up and down\" expect 6: \"cold\" is none of pending, dropped, firing, recovering, relapsed, resolved, frozen, thawed, escalated"),
-        ("100*17", "100*16", "test \"up and down\" values: 17 minutes in one and 16 in another: as many in each"),
-        ("100*17", "1OO*17", "test \"up and down\" values \"ae_four_hour.departed\": \"1OO*17\" is none of 40, 40*10, 40+2*10, 40-2*10, _ and _*3"),
-        ("100*17", "100*0", "test \"up and down\" values \"ae_four_hour.departed\": \"100*0\": 1 to 10080 minutes are possible"),
-        ("100*17", "", "test \"up and down\" values \"ae_four_hour.departed\": no minute: write values such as 40*10"),
-        ("\"ae_four_hour.departed\" = \"100*17\"\n", "", "test \"up and down\" values: \"ae_four_hour.departed\" is missing: the rule looks at it"),
-        ("\"ae_four_hour.departed\"", "\"amb_queue.waiting\"", "test \"up and down\" values \"amb_queue.waiting\": the rule does not look at this measure"),
+        (
+            "org = \"S1\"",
+            "org = \"S1\"\nfrom = \"nine\"",
+            "test \"up and down\" from: \"nine\" is no instant such as 2026-01-14T09:00:00Z",
+        ),
+        (
+            "org = \"S1\"",
+            "org = \"S1\"\ntags = { type = \"2\" }",
+            "test \"up and down\" tags.type: the rule does not leave this tag open: leave it out",
+        ),
+        (
+            "rule = \"low\"",
+            "rule = \"full\"",
+            "test \"up and down\" tags.type: is missing: the rule leaves it open",
+        ),
+        (
+            "rule = \"low\"",
+            "rule = \"full\"\ntags = { type = \"9\" }",
+            "test \"up and down\" tags.type: \"9\" is no type",
+        ),
+        (
+            "rule = \"low\"",
+            "rule = \"answer\"\ntags = { category = \"C9\", window = \"4h\" }",
+            "test \"up and down\" org: \"S1\" is no service that the rule watches",
+        ),
+        (
+            "rule = \"low\"\norg = \"S1\"",
+            "rule = \"answer\"\norg = \"A1\"\ntags = { category = \"C9\", window = \"4h\" }",
+            "test \"up and down\" tags: [\"C9\"] is no category",
+        ),
+        (
+            "rule = \"low\"\norg = \"S1\"",
+            "rule = \"answer\"\norg = \"A1\"\ntags = { category = \"C2\", window = \"4 hours\" }",
+            "test \"up and down\" tags.window: \"4 hours\" is no window",
+        ),
+        (
+            "rule = \"low\"\norg = \"S1\"",
+            "rule = \"answer\"\norg = \"A1\"\ntags = { category = \"C2\", window = \"4h\" }",
+            "test \"up and down\" values \"ae_four_hour.departed\": the rule does not look at this measure",
+        ),
+        (
+            "stale = \"0*11 1*2 0*4\"",
+            "stale = \"0*11\"",
+            "test \"up and down\" stale: 11 minutes, the values have 17",
+        ),
+        (
+            "stale = \"0*11 1*2 0*4\"",
+            "stale = \"2*17\"",
+            "test \"up and down\" stale: write 0 for fresh and 1 for stale",
+        ),
+        (
+            "at = \"3m\"",
+            "at = \"17m\"",
+            "test \"up and down\" expect 1: at must be whole minutes, less than the 17 of the values",
+        ),
+        (
+            "at = \"3m\"",
+            "at = \"90s\"",
+            "test \"up and down\" expect 1: at must be whole minutes, less than the 17 of the values",
+        ),
+        (
+            "is = \"frozen\"",
+            "is = \"cold\"",
+            "test \"up and down\" expect 6: \"cold\" is none of pending, dropped, firing, recovering, relapsed, resolved, frozen, thawed, escalated",
+        ),
+        (
+            "100*17",
+            "100*16",
+            "test \"up and down\" values: 17 minutes in one and 16 in another: as many in each",
+        ),
+        (
+            "100*17",
+            "1OO*17",
+            "test \"up and down\" values \"ae_four_hour.departed\": \"1OO*17\" is none of 40, 40*10, 40+2*10, 40-2*10, _ and _*3",
+        ),
+        (
+            "100*17",
+            "100*0",
+            "test \"up and down\" values \"ae_four_hour.departed\": \"100*0\": 1 to 10080 minutes are possible",
+        ),
+        (
+            "100*17",
+            "",
+            "test \"up and down\" values \"ae_four_hour.departed\": no minute: write values such as 40*10",
+        ),
+        (
+            "\"ae_four_hour.departed\" = \"100*17\"\n",
+            "",
+            "test \"up and down\" values: \"ae_four_hour.departed\" is missing: the rule looks at it",
+        ),
+        (
+            "\"ae_four_hour.departed\"",
+            "\"amb_queue.waiting\"",
+            "test \"up and down\" values \"amb_queue.waiting\": the rule does not look at this measure",
+        ),
         ("expect = [", "expects = [", "test \"up and down\" expects: unknown field `expects`"),
         ("[[test]]", "[[tests]]", "the file: "),
     ] {
