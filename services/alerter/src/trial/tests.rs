@@ -57,7 +57,7 @@ rule = "low"
 org = "S1"
 expect = [
   { at = "3m", is = "pending", told = [] },
-  { at = "5m", is = "firing", told = ["desk"], says = "St Elsewhere: 75.0% (75 of 100)" },
+  { at = "5m", is = "firing", told = ["desk"], says = "St Elsewhere: 75.0 % (75 of 100)" },
   { at = "7m", is = "recovering" },
   { at = "8m", is = "relapsed", told = [] },
   { at = "10m", is = "escalated", told = ["director"] },
@@ -97,19 +97,19 @@ fn what_is_not_as_expected_is_told() {
         (
             "told = [\"desk\"], says",
             "told = [\"desk\", \"director\"], says",
-            vec!["5m firing, desk told \"St Elsewhere: 75.0% (75 of 100)\": expected desk and director told"],
+            vec!["5m firing, desk told \"St Elsewhere: 75.0 % (75 of 100)\": expected desk and director told"],
         ),
         (
-            "75.0%",
-            "74.9%",
+            "75.0 %",
+            "74.9 %",
             vec![
-                "5m firing, desk told \"St Elsewhere: 75.0% (75 of 100)\": expected \"St Elsewhere: 74.9% (75 of 100)\"",
+                "5m firing, desk told \"St Elsewhere: 75.0 % (75 of 100)\": expected \"St Elsewhere: 74.9 % (75 of 100)\"",
             ],
         ),
         (
             "told = [\"director\"]",
             "told = []",
-            vec!["10m escalated, director told \"St Elsewhere: 75.0% (75 of 100)\": expected nobody told"],
+            vec!["10m escalated, director told \"St Elsewhere: 75.0 % (75 of 100)\": expected nobody told"],
         ),
     ] {
         assert_ne!(SOUND.replacen(from, to, 1), SOUND, "{from}");
