@@ -97,7 +97,9 @@ fn what_is_not_as_expected_is_told() {
         (
             "told = [\"desk\"], says",
             "told = [\"desk\", \"director\"], says",
-            vec!["5m firing, desk told \"St Elsewhere: 75.0 % (75 of 100)\": expected desk and director told"],
+            vec![
+                "5m firing, desk told \"St Elsewhere: 75.0 % (75 of 100)\": expected desk and director told",
+            ],
         ),
         (
             "75.0 %",
