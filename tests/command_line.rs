@@ -17,6 +17,8 @@ mod http;
 mod mllp;
 #[path = "command_line/published.rs"]
 mod published;
+#[path = "command_line/rules.rs"]
+mod rules;
 #[path = "command_line/run.rs"]
 mod run;
 #[path = "command_line/running.rs"]
