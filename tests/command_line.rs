@@ -15,6 +15,8 @@ mod files;
 mod http;
 #[path = "command_line/published.rs"]
 mod published;
+#[path = "command_line/report.rs"]
+mod report;
 #[path = "command_line/run.rs"]
 mod run;
 #[path = "command_line/running.rs"]
