@@ -1,8 +1,10 @@
 //! The entities of which there are few: bed states, returns, declarations (spec 1.4–1.6).
-//! They follow the same merge law; there are few of them, so they are held plainly.
+//! They follow the same merge law, and are held plainly.
 
+use crate::bed::Beds;
 use crate::event::{Fact, Statement};
 use crate::ids::OrgId;
+use crate::ledger::Entity;
 use crate::organisations::Organisations;
 use crate::time::{Millis, Second};
 
@@ -56,6 +58,14 @@ impl OtherKey {
         }
     }
 
+    /// The entity of the figures that it is; only bed states are one.
+    pub(crate) fn entity(&self) -> Option<Entity> {
+        match self {
+            OtherKey::Beds(site, as_of) => Some(Entity::Beds(*site, *as_of)),
+            OtherKey::Return(..) | OtherKey::Escalation(..) => None,
+        }
+    }
+
     pub(crate) fn is_bed_state_before(&self, before: Second) -> bool {
         match self {
             OtherKey::Beds(_, as_of) => *as_of < before,
@@ -75,6 +85,13 @@ impl OtherKey {
         out.extend_from_slice(text.as_bytes());
     }
 
+    /// Of which organisation it speaks.
+    pub(crate) fn org(&self) -> OrgId {
+        match self {
+            OtherKey::Beds(org, _) | OtherKey::Return(_, org, _) | OtherKey::Escalation(org, _, _) => *org,
+        }
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Option<OtherKey> {
         let (head, text) = bytes.split_first_chunk::<7>()?;
         let [kind, o0, o1, n0, n1, n2, n3] = *head;
@@ -82,7 +99,7 @@ impl OtherKey {
         let number = u32::from_le_bytes([n0, n1, n2, n3]);
         let text = std::str::from_utf8(text).ok()?.to_owned();
         match kind {
-            0 => Some(OtherKey::Beds(org, Second(number))),
+            0 if text.is_empty() => Some(OtherKey::Beds(org, Second(number))),
             1 => Some(OtherKey::Return(text, org, number)),
             2 => Some(OtherKey::Escalation(org, text, Second(number))),
             _ => None,
@@ -132,6 +149,16 @@ impl OtherRecord {
         changed
     }
 
+    /// The facts of a bed state; `None` if every one is retracted, or is none that was stated.
+    pub(crate) fn beds(&self) -> Option<Beds> {
+        let [open, occupied, escalation_open, no_criteria_to_reside, _] = &self.facts;
+        let beds = [open, occupied, escalation_open, no_criteria_to_reside].map(|fact| {
+            let value = fact.as_ref().and_then(|one| one.value)?;
+            Some(u32::try_from(value).expect("counts of beds have 32 bits"))
+        });
+        beds.iter().any(Option::is_some).then_some(beds)
+    }
+
     /// The values that stand; `None` if every fact is retracted, so that the entity does not exist.
     pub(crate) fn amounts(&self) -> Option<[Option<u64>; 5]> {
         let amounts =
@@ -165,8 +192,10 @@ impl OtherRecord {
         for fact in &mut record.facts {
             let (state, rest) = bytes.split_first()?;
             bytes = rest;
-            if *state == 0 {
-                continue;
+            match state {
+                0 => continue,
+                1 | 2 => {}
+                _ => return None,
             }
             let (value, rest) = bytes.split_first_chunk::<8>()?;
             let (recorded_at, rest) = rest.split_first_chunk::<8>()?;

@@ -345,6 +345,7 @@ mod tests {
     fn an_area_a_category_a_parameter_is_a_tag_as_the_type_is() {
         let filter = |other| SeriesFilter { other, ..SeriesFilter::default() };
         let area = |text: &str| Tag::text(text).unwrap();
+        let rule = |value, filter| Rule { at_least: Vec::new(), ..rule(value, filter) };
         let open = rule("ae_area.present / ae_area.capacity", filter(None));
         let resus = SeriesKey::new(Measure::AeArea, area("Resus 1"), None);
         let tags = open.tags_of(resus).unwrap();

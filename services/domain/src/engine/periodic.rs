@@ -210,6 +210,6 @@ impl Engine {
 
     /// The first minute at which anything at a minute can be other than zero.
     pub(super) fn first(figures: &Figures, declarations: &Declarations) -> Minute {
-        declarations.first().map_or(figures.first(), |first| first.min(figures.first()))
+        declarations.first().map_or(figures.since.first(), |first| first.min(figures.since.first()))
     }
 }
