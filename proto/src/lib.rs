@@ -9,6 +9,7 @@
 //! late. That needs a table or a ledger, and is the intake's and the aggregator's business.
 
 pub mod alert;
+pub mod configuration;
 pub mod event;
 mod event_json;
 mod event_protobuf;
@@ -31,7 +32,7 @@ pub use event::{
 
 /// The contract's version: what is computed from the same events changes only with it. In the hash of the configuration,
 /// so that a ledger of another version is built again from the log (spec 2.6).
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// Why bytes are not a record of ours. The sender is one of our own services, so this is a fault, not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -14,6 +14,7 @@ mod replay;
 mod report;
 mod services;
 mod simulate;
+mod tables;
 mod topics;
 mod up;
 
