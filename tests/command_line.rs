@@ -9,6 +9,8 @@ mod bad_input;
 mod demo;
 #[path = "command_line/door.rs"]
 mod door;
+#[path = "command_line/feeds.rs"]
+mod feeds;
 #[path = "command_line/files.rs"]
 mod files;
 #[path = "command_line/http.rs"]
