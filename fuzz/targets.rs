@@ -36,7 +36,7 @@ fn world() -> &'static World {
 }
 
 /// Frames are the same however the stream is divided; the first byte divides it.
-pub fn mllp(bytes: &[u8]) {
+pub(crate) fn mllp(bytes: &[u8]) {
     let Some((first, stream)) = bytes.split_first() else { return };
     let frames = |size: usize| {
         let (mut decoder, mut frames) = (Decoder::new(64), Vec::new());
@@ -59,7 +59,7 @@ pub fn mllp(bytes: &[u8]) {
 }
 
 /// Nothing of a message vanishes; what is made of it can be written and read again.
-pub fn hl7(bytes: &[u8]) {
+pub(crate) fn hl7(bytes: &[u8]) {
     let world = world();
     for (_, part) in messages(bytes) {
         let _scanned = Message::scan(part);
@@ -94,7 +94,7 @@ pub fn hl7(bytes: &[u8]) {
 }
 
 /// Every row is an event that can be written and read again, or is refused.
-pub fn csv(bytes: &[u8]) {
+pub(crate) fn csv(bytes: &[u8]) {
     let world = world();
     let around = Surroundings {
         feed: &world.ecds,
