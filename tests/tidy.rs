@@ -56,7 +56,7 @@ fn files() -> Vec<File> {
             let name = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
             let ours = !matches!(
                 name.as_str(),
-                "target" | ".git" | "sitrep-data" | "proto/src/gen" | "tests/tidy.rs"
+                "target" | "fuzz/target" | ".git" | "sitrep-data" | "proto/src/gen" | "tests/tidy.rs"
             );
             if ours && path.is_dir() {
                 folders.push(path);

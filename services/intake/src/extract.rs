@@ -91,8 +91,10 @@ pub fn read_rows<R: References>(
     each: &mut impl FnMut(Row<'_>),
 ) -> Result<u64, ExtractError> {
     let feed = around.feed;
+    // Lines are counted by LF; the CR before it is trimmed from the last cell.
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(feed.csv.delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
         .flexible(true)
         .has_headers(false)
         .from_reader(input);
@@ -101,6 +103,9 @@ pub fn read_rows<R: References>(
     let layout = Layout::find(feed, &record)?;
     let mut rows = 0;
     while reader.read_byte_record(&mut record)? {
+        if record.len() == 1 && record[0].trim_ascii().is_empty() {
+            continue;
+        }
         let line = record.position().map_or(0, csv::Position::line);
         rows += 1;
         let mut row = RowReader { around, layout: &layout, record: &record, left_out: Vec::new() };
