@@ -106,6 +106,50 @@ impl Body {
     }
 }
 
+/// A body that must be held whole: a FHIR Bundle.
+pub(crate) struct Whole {
+    gzip: Option<MultiGzDecoder<Vec<u8>>>,
+    bytes: Vec<u8>,
+    max: usize,
+}
+
+impl Whole {
+    pub(crate) fn new(packed: bool, max: usize) -> Whole {
+        Whole { gzip: packed.then(|| MultiGzDecoder::new(Vec::new())), bytes: Vec::new(), max }
+    }
+
+    /// Takes a chunk; how many bytes are held more than before.
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<usize, BodyError> {
+        let before = self.bytes.len();
+        match &mut self.gzip {
+            None => self.bytes.extend_from_slice(chunk),
+            Some(gzip) => {
+                for step in chunk.chunks(PACKED_STEP) {
+                    gzip.write_all(step).map_err(|_| BodyError::NotGzip)?;
+                    self.bytes.append(gzip.get_mut());
+                    if self.bytes.len() > self.max {
+                        return Err(BodyError::TooLarge(self.max));
+                    }
+                }
+            }
+        }
+        if self.bytes.len() > self.max {
+            Err(BodyError::TooLarge(self.max))
+        } else {
+            Ok(self.bytes.len() - before)
+        }
+    }
+
+    /// The body has ended: its bytes.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, BodyError> {
+        if let Some(gzip) = &mut self.gzip {
+            gzip.try_finish().map_err(|_| BodyError::NotGzip)?;
+            self.bytes.append(gzip.get_mut());
+        }
+        if self.bytes.len() > self.max { Err(BodyError::TooLarge(self.max)) } else { Ok(self.bytes) }
+    }
+}
+
 fn unpacked<E: From<BodyError>>(
     out: &mut Vec<u8>,
     bytes: &mut usize,

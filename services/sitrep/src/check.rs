@@ -59,6 +59,9 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         config.pseudonyms.required,
         held(config.pseudonyms.key.0.is_some())
     )?;
+    for feed in config.fhir_feeds(&settings.orgs)? {
+        writeln!(text, "fhir            feed {} of source {}", feed.name, feed.source)?;
+    }
     let sealed = if config.refusals.sealer()?.is_some() { "sealed" } else { "kept as they came" };
     let alarm = config.refusals.alarm()?;
     writeln!(text, "refusals        {sealed}; alarm above {} of at least {}", alarm.share, alarm.at_least)?;

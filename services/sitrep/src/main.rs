@@ -8,10 +8,12 @@ mod demo;
 mod import;
 mod plant;
 mod progress;
+mod refusals;
 mod replay;
 mod report;
 mod services;
 mod simulate;
+mod token;
 mod topics;
 mod up;
 
@@ -49,6 +51,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Import(args) => import::run(args),
         Command::Report(args) => report::run(args),
+        Command::Token(args) => token::run(args),
+        Command::Refusals(args) => refusals::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {
