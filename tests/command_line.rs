@@ -5,6 +5,8 @@
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/connect.rs"]
+mod connect;
 #[path = "command_line/demo.rs"]
 mod demo;
 #[path = "command_line/door.rs"]

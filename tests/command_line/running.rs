@@ -57,6 +57,11 @@ impl Running {
         self.process.kill();
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `GET`.
     pub(crate) fn get(&self, path: &str) -> Answer {
         http::ask(self.address, "GET", path, &[], b"").expect("it answers")

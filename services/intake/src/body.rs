@@ -36,6 +36,8 @@ pub(crate) enum BodyError {
 pub(crate) enum Form {
     /// One event, or an array of events.
     Json,
+    /// One object.
+    One,
     /// One event a line.
     Lines,
 }
@@ -205,15 +207,15 @@ impl Cutter {
     fn push<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
         match self.form {
             Form::Lines => self.push_lines(chunk, each),
-            Form::Json => self.push_json(chunk, each),
+            Form::Json | Form::One => self.push_json(chunk, each),
         }
     }
 
     fn finish<E: From<BodyError>>(mut self, each: &mut impl Each<E>) -> Result<(), E> {
         match (self.form, self.state) {
             (Form::Lines, _) => self.end(b"", each),
-            (Form::Json, State::End) => Ok(()),
-            (Form::Json, _) => Err(BodyError::NotJson.into()),
+            (Form::Json | Form::One, State::End) => Ok(()),
+            (Form::Json | Form::One, _) => Err(BodyError::NotJson.into()),
         }
     }
 
@@ -270,7 +272,7 @@ impl Cutter {
                 }
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
                 State::Start => match byte {
-                    b'[' => self.state = State::First,
+                    b'[' if self.form == Form::Json => self.state = State::First,
                     b'{' => {
                         from = at;
                         self.state = State::Value { depth: 0, text: false, escaped: false, alone: true };

@@ -24,6 +24,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         "",
     ))
     .map_err(|error| usage(format!("influx.url: {error}")))?;
+    let feeds = crate::feeds::all(&config, &settings.orgs)?;
+    let listeners = crate::feeds::listeners(&config, &settings.orgs)?;
     let mut text = String::new();
     let count = |level| settings.orgs.iter().filter(|(_, org)| org.level == level).count();
     let levels: Vec<String> =
@@ -53,15 +55,19 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let access = crate::services::access(&config, &settings.orgs, &prometheus::Registry::new())?;
     let tls = if config.tls()?.is_some() { "TLS" } else { "plain" };
     writeln!(text, "http            {}, {tls}; {}", config.http.listen, access.describe())?;
+    for feed in &feeds {
+        writeln!(text, "feed            {}: source {}", feed.name, feed.source)?;
+    }
+    for listener in &listeners {
+        let tls = if listener.tls.is_some() { "TLS" } else { "plain" };
+        writeln!(text, "mllp            {}, {tls}: feed {}", listener.listen, listener.feed.name)?;
+    }
     writeln!(
         text,
         "pseudonyms      required {}; key {}",
         config.pseudonyms.required,
         held(config.pseudonyms.key.0.is_some())
     )?;
-    for feed in config.fhir_feeds(&settings.orgs)? {
-        writeln!(text, "fhir            feed {} of source {}", feed.name, feed.source)?;
-    }
     let sealed = if config.refusals.sealer()?.is_some() { "sealed" } else { "kept as they came" };
     let alarm = config.refusals.alarm()?;
     writeln!(text, "refusals        {sealed}; alarm above {} of at least {}", alarm.share, alarm.at_least)?;

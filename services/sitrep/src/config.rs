@@ -38,8 +38,9 @@ pub(crate) struct Config {
     pub(crate) log: String,
     pub(crate) http: Http,
     pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) intake: crate::feeds::Intake,
+    pub(crate) mllp: crate::feeds::Bounds,
     pub(crate) refusals: Refusals,
-    pub(crate) fhir: Fhir,
     pub(crate) kafka: Kafka,
     pub(crate) ledger: Ledger,
     pub(crate) measures: Measures,
@@ -79,12 +80,6 @@ pub(crate) struct Refusals {
     seal_to: String,
     alarm_share: f64,
     alarm_at_least: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Fhir {
-    feeds: Vec<PathBuf>,
 }
 
 impl Refusals {
@@ -193,7 +188,7 @@ pub(crate) struct Timeout {
     pub(crate) timeout: Duration,
 }
 
-fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
+pub(crate) fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
     let wrong = || serde::de::Error::custom("write an address and a port, such as \"127.0.0.1:8080\"");
     String::deserialize(from).map_err(|_| wrong())?.parse().map_err(|_| wrong())
 }
@@ -383,20 +378,6 @@ impl Config {
             (self.alert.rules.display().to_string(), text)
         };
         load_rules(&text, surroundings).map_err(|error| usage(format!("{name}: {error}")))
-    }
-
-    /// The senders of FHIR resources. An error is one of usage.
-    pub(crate) fn fhir_feeds(&self, organisations: &Organisations) -> Result<Vec<intake::feed::Feed>> {
-        let read = |path: &PathBuf| {
-            let feed = intake::feed::Feed::read(path, organisations);
-            feed.map_err(|error| usage(format!("fhir.feeds: {error}")))
-        };
-        self.fhir.feeds.iter().map(read).collect()
-    }
-
-    /// Every sender that has a feed, by whichever door it comes. An error is one of usage.
-    pub(crate) fn feeds(&self, organisations: &Organisations) -> Result<Vec<intake::feed::Feed>> {
-        self.fhir_feeds(organisations)
     }
 
     /// What makes TLS connections of the web server's; `None`: plain HTTP. An error is one of usage.

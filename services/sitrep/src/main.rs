@@ -5,6 +5,8 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod feed;
+mod feeds;
 mod import;
 mod plant;
 mod progress;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(args),
         Command::Token(args) => token::run(args),
         Command::Refusals(args) => refusals::run(args),
+        Command::Feed(args) => feed::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {

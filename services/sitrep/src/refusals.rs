@@ -186,7 +186,7 @@ fn retry(args: &RefusalsRetryArgs) -> Result<()> {
     intake::pseudonym::check_key(&*place.log, &pseudonyms, &config.pseudonyms.accept_new_key)
         .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
     let (standards, required) = (config.standards()?.1, config.pseudonyms.required);
-    let feeds = config.feeds(&organisations)?;
+    let feeds = crate::feeds::all(config, &organisations)?;
     let retry = Retry::new((*organisations).clone(), standards, pseudonyms, required, feeds);
     // A refusal for want of a right is let in only where that is asked for by name.
     let lets_in = place.reasons.contains(&Outcome::NotAllowed);

@@ -21,7 +21,7 @@ use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
 use crate::progress::{Progress, thousands};
 use crate::replay::{instant, scope, step_minutes};
-use crate::{config, usage};
+use crate::{config, feeds, usage};
 
 /// A service that runs by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +42,8 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
     };
     if service == Service::Intake {
         door(&config)?;
-        config.fhir_feeds(&organisations)?;
+        feeds::all(&config, &organisations)?;
+        feeds::listeners(&config, &organisations)?;
     }
     let mut plant = Plant::on_kafka(config)?;
     let access = match service {
@@ -54,7 +55,7 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
         return Ok(());
     }
     let router = match (service, access, rules) {
-        (Service::Intake, Some(access), _) => intake(&plant, access, &organisations, standards)?,
+        (Service::Intake, Some(access), _) => intake(&mut plant, access, &organisations, standards)?,
         (Service::Record, ..) => record(&mut plant)?,
         (Service::Alert, _, Some(rules)) => alert(&mut plant, rules, organisations)?,
         (Service::Intake, None, _) | (Service::Alert, _, None) => Router::new(),
@@ -107,13 +108,13 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
 }
 
 /// What the door needs of the configuration; what is wrong is a fault of usage.
-struct Door {
-    pseudonyms: intake::pseudonym::Pseudonyms,
+pub(crate) struct Door {
+    pub(crate) pseudonyms: intake::pseudonym::Pseudonyms,
     sealer: Option<runtime::seal::Sealer>,
     alarm: intake::Alarm,
 }
 
-fn door(config: &config::Config) -> Result<Door> {
+pub(crate) fn door(config: &config::Config) -> Result<Door> {
     let (sealer, alarm) = (config.refusals.sealer()?, config.refusals.alarm()?);
     Ok(Door { pseudonyms: pseudonyms(config)?, sealer, alarm })
 }
@@ -161,9 +162,9 @@ fn same_key(plant: &Plant, pseudonyms: &intake::pseudonym::Pseudonyms) -> Result
     }
 }
 
-/// The intake's routes; none where the shutdown began meanwhile.
+/// The intake's routes, and its MLLP listeners; none where the shutdown began meanwhile.
 pub(crate) fn intake(
-    plant: &Plant,
+    plant: &mut Plant,
     access: Access,
     organisations: &Organisations,
     standards: Standards,
@@ -180,18 +181,29 @@ pub(crate) fn intake(
         ..intake::Limits::default()
     };
     let metrics = intake::metrics::Metrics::new(&plant.registry)?;
+    let (condition, shares) = (plant.condition("intake"), intake::Shares::new(alarm, &metrics));
+    let common = feeds::Common {
+        organisations,
+        standards: &standards,
+        pseudonyms: &pseudonyms,
+        sealer: &sealer,
+        shares: &shares,
+        metrics: &metrics,
+        condition: &condition,
+    };
+    feeds::start(plant, common)?;
     let state = intake::IntakeState::new(intake::Intake {
         log: plant.log.clone(),
         organisations: organisations.clone(),
         standards,
         pseudonyms,
         access: access.clone(),
-        feeds: plant.config.fhir_feeds(organisations)?,
+        feeds: feeds::all(&plant.config, organisations)?,
         limits,
         sealer,
-        shares: intake::Shares::new(alarm, &metrics),
+        shares,
         metrics,
-        condition: plant.condition("intake"),
+        condition,
         clock: plant.clock.clone(),
     });
     plant.runtime.spawn(access.watch(plant.shutdown.clone()));

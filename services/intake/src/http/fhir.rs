@@ -61,14 +61,13 @@ async fn take_encounter(inner: &Arc<Inner>, request: Request) -> Result<(StatusC
     let now = Millis(inner.desk.clock.now_ms());
     let mut answer = None;
     let mut each = |piece: Piece<'_>| {
-        // An array of them is no resource.
-        if answer.is_some() || (piece.cut.is_none() && !crate::body::is_json(piece.bytes)) {
+        if piece.cut.is_none() && !crate::body::is_json(piece.bytes) {
             return Err(PostError::Body(BodyError::NotJson));
         }
         answer = Some(judge(inner, &mut batch, &grant, feed, piece, now, now)?);
         Ok(())
     };
-    post::each(inner, request.into_body(), Form::Json, packed, &mut each).await?;
+    post::each(inner, request.into_body(), Form::One, packed, &mut each).await?;
     let answer = answer.ok_or(PostError::Body(BodyError::NotJson))?;
     post::write(inner, batch).await?;
     Ok(answer)

@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::shares::Alarm;
 
+mod fhir;
 mod tokens;
 
 /// How a topic fails, if it does.
