@@ -17,10 +17,14 @@ mod files;
 mod http;
 #[path = "command_line/published.rs"]
 mod published;
+#[path = "command_line/refusals.rs"]
+mod refusals;
 #[path = "command_line/run.rs"]
 mod run;
 #[path = "command_line/running.rs"]
 mod running;
+#[path = "command_line/slow.rs"]
+mod slow;
 #[path = "command_line/up.rs"]
 mod up;
 #[path = "command_line/world.rs"]

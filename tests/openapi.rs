@@ -12,7 +12,8 @@ fn document() -> Json {
 
 /// The paths of `.route("…"` in the services' code, but the files of the page.
 fn routes() -> BTreeSet<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the tree").join("services");
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the tree").join("services");
     let (mut folders, mut routes) = (vec![root], BTreeSet::new());
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("a folder of the tree").map_while(Result::ok) {
@@ -40,8 +41,7 @@ fn routes() -> BTreeSet<String> {
 #[test]
 fn every_route_is_described_and_nothing_else() {
     let document = document();
-    let described: BTreeSet<String> =
-        document["paths"].as_object().expect("paths").keys().cloned().collect();
+    let described: BTreeSet<String> = document["paths"].as_object().expect("paths").keys().cloned().collect();
     assert_eq!(routes(), described);
     assert!(described.len() > 8);
 }
@@ -82,7 +82,9 @@ fn an_event_s_facts_are_the_contract_s() {
         ("escalation", "Escalation", include_str!("../proto/golden/event-escalation.json")),
     ] {
         let golden: Json = serde_json::from_str(golden).expect("JSON");
-        let keys = |value: &Json| -> BTreeSet<String> { value.as_object().expect("an object").keys().cloned().collect() };
+        let keys = |value: &Json| -> BTreeSet<String> {
+            value.as_object().expect("an object").keys().cloned().collect()
+        };
         let (stated, described) = (keys(&golden[kind]), keys(&schemas[schema]["properties"]));
         let unknown: Vec<_> = stated.difference(&described).collect();
         assert!(unknown.is_empty(), "{kind}: {unknown:?}");

@@ -70,7 +70,8 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
         let address = up.as_ref().map_or(String::new(), |up| up.address().to_string());
         match block.words.get(1).map(String::as_str) {
             Some("background") => {
-                let set = |key: &str, name: &str| [String::from("--set"), format!("{key}={}", world.path(name))];
+                let set =
+                    |key: &str, name: &str| [String::from("--set"), format!("{key}={}", world.path(name))];
                 let mut arguments = vec!["up".to_owned(), "--config".to_owned(), world.path("connect.toml")];
                 arguments.extend(set("data", "data"));
                 arguments.extend(set("http.tokens", "tokens.toml"));
