@@ -11,10 +11,14 @@ mod connect;
 mod demo;
 #[path = "command_line/door.rs"]
 mod door;
+#[path = "command_line/feeds.rs"]
+mod feeds;
 #[path = "command_line/files.rs"]
 mod files;
 #[path = "command_line/http.rs"]
 mod http;
+#[path = "command_line/mllp.rs"]
+mod mllp;
 #[path = "command_line/published.rs"]
 mod published;
 #[path = "command_line/refusals.rs"]

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{Model, Points};
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
+use domain::event::Category;
 use domain::freshness::Patience;
 use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values,
+    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag, Values,
 };
 use domain::organisations::Level;
+use domain::standard::{Kind, Standard, Standards};
 use domain::time::{Millis, Minute};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -39,9 +41,16 @@ impl World<'_> {
         Settings {
             orgs: Arc::new(self.case.orgs.clone()),
             standards: Standards {
-                standards: self.case.settings.standards.clone(),
+                standards: self
+                    .case
+                    .settings
+                    .standards
+                    .iter()
+                    .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                    .collect(),
                 scales: self.case.settings.scales.clone(),
             },
+            frameworks: Default::default(),
             windows: self.case.settings.windows.clone(),
             exclude_disposals: self.case.settings.exclude_disposals.clone(),
             horizon_minutes: HORIZON_MINUTES,
@@ -56,7 +65,7 @@ impl World<'_> {
         for ((kind, key), bytes) in &self.checkpoint {
             assert!(engine.restore(*kind, key, bytes), "a checkpoint of ours is taken back");
         }
-        engine.restored();
+        assert!(engine.restored(), "and its parts fit together");
         for index in self.checkpoint_log..end {
             self.take(&mut engine, index);
         }
@@ -74,7 +83,8 @@ impl World<'_> {
             self.case.orgs.iter().map(|(_, org)| (org.code.clone(), org.level)).collect();
         for n in 1..rng.random_range(2..40) {
             let (org, level) = orgs[rng.random_range(0..orgs.len())].clone();
-            let measure = Measure::ALL[rng.random_range(0..Measure::ALL.len())];
+            let swept: Vec<Measure> = Measure::swept().collect();
+            let measure = swept[rng.random_range(0..swept.len())];
             if !measure.exists_at(level) {
                 continue;
             }
@@ -86,9 +96,20 @@ impl World<'_> {
             if window.is_some_and(|window| !minute.0.is_multiple_of(window.step())) {
                 continue;
             }
-            let tags = [TypeTag::All, TypeTag::One, TypeTag::Two, TypeTag::Three];
-            let department_type = definition.by_type.then(|| tags[rng.random_range(0..tags.len())]);
-            let key = SeriesKey { measure, department_type, window };
+            let tag = match definition.tag {
+                TagKind::None => Tag::None,
+                TagKind::Type => {
+                    [TypeTag::All, TypeTag::One, TypeTag::Two, TypeTag::Three][rng.random_range(0..4)].into()
+                }
+                TagKind::Category => Category::ALL[rng.random_range(0..5)].into(),
+                TagKind::Area
+                | TagKind::Standard
+                | TagKind::Scale
+                | TagKind::Framework
+                | TagKind::Parameter
+                | TagKind::Source => Tag::text("other").expect("a text"),
+            };
+            let key = SeriesKey { measure, tag, window };
             self.published.push(OrgMinute {
                 level,
                 org,

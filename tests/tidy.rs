@@ -191,7 +191,9 @@ fn each_dependency_says_why() {
     assert!(seen > 20, "{seen} dependencies");
     found.nothing("a dependency without a reason");
     let mut found = Found::default();
-    for file in files.iter().filter(|file| file.path.ends_with("/Cargo.toml")) {
+    // The fuzz targets are a workspace of their own.
+    let ours = |file: &&File| file.path.ends_with("/Cargo.toml") && !file.path.starts_with("fuzz/");
+    for file in files.iter().filter(ours) {
         let mut inside = false;
         for (number, line) in file.code() {
             if line.starts_with('[') {

@@ -9,6 +9,7 @@
 //! late. That needs a table or a ledger, and is the intake's and the aggregator's business.
 
 pub mod alert;
+pub mod configuration;
 pub mod event;
 mod event_json;
 mod event_protobuf;
@@ -31,7 +32,7 @@ pub use event::{
 
 /// The contract's version: what is computed from the same events changes only with it. In the hash of the configuration,
 /// so that a ledger of another version is built again from the log (spec 2.6).
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// The description of every HTTP route of sitrep (spec 4.2), OpenAPI 3.1 as JSON.
 pub const OPENAPI: &str = include_str!("../openapi.json");

@@ -1,8 +1,9 @@
 //! Org-minutes and marks: the values of the measures topics (spec 2.6, 4.3; `proto/sitrep/v1/measure.proto`).
 //! Written and read without the generated types: an aggregator writes millions of them after a restart.
 
+use domain::event::Category;
 use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Window,
+    Freshness, MAX_FIELDS, Measure, Number, OrgMinute, Revision, Series, SeriesKey, Tag, TypeTag, Window,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -55,7 +56,7 @@ pub fn encode_org_minute(minute: &OrgMinute, out: &mut Vec<u8>) {
 
 fn put_series(series: &Series, out: &mut Vec<u8>) {
     wire::put_number(1, series.key.measure as u64, out);
-    if let Some(tag) = series.key.department_type {
+    if let Tag::Type(tag) = series.key.tag {
         wire::put_number(2, tag as u64, out);
     }
     if let Some(window) = series.key.window {
@@ -66,6 +67,11 @@ fn put_series(series: &Series, out: &mut Vec<u8>) {
         wire::put_message(4, out, |out| {
             series.values[..length].iter().for_each(|value| wire::put_varint(wire::zigzag(*value), out));
         });
+    }
+    match &series.key.tag {
+        Tag::None | Tag::Type(_) => {}
+        Tag::Category(category) => wire::put_number(5, *category as u64 + 1, out),
+        Tag::Text(text) => wire::put_bytes(6, text.as_str().as_bytes(), out),
     }
 }
 
@@ -126,13 +132,18 @@ fn org_minute(bytes: &[u8]) -> Result<OrgMinute, DecodeError> {
 }
 
 fn one_series(bytes: &[u8]) -> Result<Option<Series>, DecodeError> {
-    let (mut measure, mut department_type, mut window) = (None, None, None);
+    let (mut measure, mut window) = (None, None);
+    // A value of a tag that a newer writer has and we do not.
+    let (mut tag, mut known) = (Tag::None, true);
     let mut values = [0; MAX_FIELDS];
     let mut fields = Fields::of(bytes);
     while let Some((number, value)) = fields.next()? {
         match (number, value) {
             (1, Value::Varint(number)) => measure = u32::try_from(number).ok().and_then(Measure::from_number),
-            (2, Value::Varint(number)) => department_type = Some(number),
+            (2, Value::Varint(number)) => match u32::try_from(number).ok().and_then(TypeTag::from_number) {
+                Some(one) => tag = one.into(),
+                None => known = false,
+            },
             (3, Value::Varint(number)) => window = Some(narrow(number, "window")?),
             (4, value) => {
                 let mut places = values.iter_mut();
@@ -144,23 +155,29 @@ fn one_series(bytes: &[u8]) -> Result<Option<Series>, DecodeError> {
                     Ok::<(), Broken>(())
                 })?;
             }
+            (5, Value::Varint(number)) => match category(number) {
+                Some(one) => tag = one.into(),
+                None => known = false,
+            },
+            (6, Value::Bytes(bytes)) => match Tag::text(&text(bytes, "series")?) {
+                Some(one) => tag = one,
+                None => return Err(DecodeError::Field("series")),
+            },
             _ => (),
         }
     }
-    let Some(measure) = measure else { return Ok(None) };
+    let Some(measure) = measure.filter(|_| known) else { return Ok(None) };
     let definition = measure.definition();
     values[definition.fields.len()..].fill(0);
-    let department_type =
-        match department_type.map(|number| u32::try_from(number).ok().and_then(TypeTag::from_number)) {
-            Some(None) => return Ok(None),
-            Some(Some(tag)) => Some(tag),
-            None => None,
-        };
-    if definition.by_type != department_type.is_some() || definition.by_window != window.is_some() {
+    let key = SeriesKey { measure, tag, window: window.map(Window::from_number) };
+    if !key.is_sound() {
         return Err(DecodeError::Field("series"));
     }
-    let key = SeriesKey { measure, department_type, window: window.map(Window::from_number) };
     Ok(Some(Series { key, values }))
+}
+
+fn category(number: u64) -> Option<Category> {
+    Category::ALL.iter().copied().find(|category| *category as u64 + 1 == number)
 }
 
 fn text(bytes: &[u8], field: &'static str) -> Result<String, DecodeError> {
@@ -179,6 +196,7 @@ pub(crate) fn level_number(level: Level) -> u64 {
         Level::System => generated::Level::System,
         Level::Region => generated::Level::Region,
         Level::Nation => generated::Level::Nation,
+        Level::Group => generated::Level::Group,
     };
     number as u64
 }
@@ -204,14 +222,22 @@ pub fn to_json(minute: &OrgMinute) -> Json {
 fn series_json(series: &Series) -> Json {
     let mut object = Map::new();
     object.insert("measure".into(), series.key.measure.as_str().into());
-    if let Some(tag) = series.key.department_type {
-        object.insert("type".into(), tag.as_str().into());
+    for (name, text) in series.key.tags() {
+        object.insert(name.into(), text.into());
     }
     if let Some(window) = series.key.window {
         object.insert("window".into(), window.to_string().into());
     }
     let values: Map<String, Json> =
-        series.fields().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        series.fields().map(|(field, value)| (field.name.to_owned(), number(field.number(value)))).collect();
     object.insert("values".into(), values.into());
     object.into()
+}
+
+/// A number as JSON has it.
+fn number(number: Number) -> Json {
+    match number {
+        Number::Integer(value) => value.into(),
+        Number::Float(value) => value.into(),
+    }
 }

@@ -12,7 +12,7 @@ use domain::event::{
 };
 use domain::ids::Ref;
 use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Window,
+    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TypeTag, Window,
 };
 use domain::organisations::Level;
 use domain::time::{Millis, Minute, Second, rfc3339};
@@ -150,11 +150,16 @@ fn values(given: &[i64]) -> [i64; MAX_FIELDS] {
 fn org_minute() -> OrgMinute {
     let four_hour = SeriesKey {
         measure: Measure::AeFourHour,
-        department_type: Some(TypeTag::One),
+        tag: TypeTag::One.into(),
         window: Some(Window::Rolling(240)),
     };
-    let today = SeriesKey { window: Some(Window::Today), department_type: Some(TypeTag::All), ..four_hour };
-    let queue = SeriesKey { measure: Measure::AmbQueue, department_type: None, window: None };
+    let today = SeriesKey { window: Some(Window::Today), tag: TypeTag::All.into(), ..four_hour };
+    let queue = SeriesKey::new(Measure::AmbQueue, Tag::None, None);
+    let treatment = SeriesKey { measure: Measure::AeTreatment, ..four_hour };
+    let response = SeriesKey::new(Measure::AmbResponse, Category::C2, four_hour.window);
+    let area = SeriesKey::new(Measure::AeArea, Tag::text("Resus 1").expect("a text"), None);
+    let parameter = Tag::parameter("acute-2023-24", "beds").expect("two texts");
+    let parameter = SeriesKey::new(Measure::OpelParameter, parameter, None);
     OrgMinute {
         level: Level::Trust,
         org: "RXF".into(),
@@ -166,6 +171,10 @@ fn org_minute() -> OrgMinute {
             Series { key: four_hour, values: values(&[41, 30, 1, 0]) },
             Series { key: today, values: values(&[]) },
             Series { key: queue, values: values(&[5, 4, 3, 2, 1, 4_000, 300]) },
+            Series { key: treatment, values: values(&[12, 125, 240]) },
+            Series { key: response, values: values(&[3, 1_497, 720]) },
+            Series { key: area, values: values(&[4, 3]) },
+            Series { key: parameter, values: values(&[912_500, 3, 1]) },
         ],
     }
 }

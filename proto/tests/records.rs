@@ -5,8 +5,9 @@ use contract::alert;
 use contract::generated::{self, alert_record, measure_record, refusal as refusal_message};
 use contract::measure::{self, MeasureRecord};
 use contract::refusal;
+use domain::event::Category;
 use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Window,
+    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag, Window,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -27,11 +28,19 @@ fn org_minute(rng: &mut Random) -> OrgMinute {
                 _ => rng.random_range(-3..500),
             };
         }
-        let department_type = definition.by_type.then(|| *TypeTag::ALL_TAGS.choose(rng).expect("not empty"));
+        let tag = match definition.tag {
+            TagKind::None => Tag::None,
+            TagKind::Type => Tag::from(*TypeTag::ALL_TAGS.choose(rng).expect("not empty")),
+            TagKind::Category => Tag::from(*Category::ALL.choose(rng).expect("not empty")),
+            TagKind::Area | TagKind::Standard | TagKind::Scale | TagKind::Framework | TagKind::Source => {
+                Tag::text(["Resus 1", "é", &"x".repeat(64)].choose(rng).expect("not empty")).expect("a text")
+            }
+            TagKind::Parameter => Tag::parameter("acute-2023-24", "beds").expect("two texts"),
+        };
         let window = definition
             .by_window
             .then(|| *[Window::Today, Window::Rolling(240)].choose(rng).expect("not empty"));
-        Series { key: SeriesKey { measure, department_type, window }, values }
+        Series { key: SeriesKey { measure, tag, window }, values }
     };
     OrgMinute {
         level: *Level::ALL.choose(rng).expect("not empty"),
@@ -94,13 +103,19 @@ fn a_newer_writer_is_understood_as_far_as_it_goes() {
         department_type,
         window,
         values: values.to_vec(),
+        category: None,
+        text: None,
     };
+    let response =
+        |category| generated::Series { category: Some(category), ..series(9, None, Some(60), &[1]) };
     let mut newer = message(&encoded(&minute));
     newer.series = vec![
         series(1, Some(1), Some(240), &[4, 3, 2, 1, 99, 98, 97, 96, 95, 94, 93, 92]),
         series(250, None, None, &[1]),
         series(0, None, None, &[1]),
         series(1, Some(9), Some(240), &[1]),
+        response(6),
+        response(0),
     ];
     let mut bytes = record(newer);
     // A field of the record that this version does not have.
@@ -115,7 +130,24 @@ fn a_newer_writer_is_understood_as_far_as_it_goes() {
 fn org_minutes_that_are_damaged() {
     let minute = org_minute(&mut Random::seed_from_u64(2));
     let whole = message(&encoded(&minute));
-    let bad_series = generated::Series { measure: 1, department_type: Some(1), window: None, values: vec![] };
+    let bad_series =
+        generated::Series { measure: 1, department_type: Some(1), ..generated::Series::default() };
+    let area = |text: &str| generated::Series {
+        measure: 6,
+        text: Some(text.to_owned()),
+        ..generated::Series::default()
+    };
+    let with = |series| record(generated::OrgMinute { series: vec![series], ..whole.clone() });
+    assert!(measure::decode(&with(area("Majors"))).is_ok());
+    for series in [
+        bad_series,
+        area(""),
+        area("a\nb"),
+        area(&"x".repeat(65)),
+        generated::Series { measure: 14, ..area("a") },
+    ] {
+        assert_eq!(measure::decode(&with(series)), Err(DecodeError::Field("series")));
+    }
     for (bytes, expected) in [
         (Vec::new(), DecodeError::UnknownRecord),
         (vec![0x1a, 0x00], DecodeError::UnknownRecord),
@@ -123,7 +155,6 @@ fn org_minutes_that_are_damaged() {
         (record(generated::OrgMinute { level: 0, ..whole.clone() }), DecodeError::Field("level")),
         (record(generated::OrgMinute { level: 77, ..whole.clone() }), DecodeError::Field("level")),
         (record(generated::OrgMinute { org: String::new(), ..whole.clone() }), DecodeError::Field("org")),
-        (record(generated::OrgMinute { series: vec![bad_series], ..whole }), DecodeError::Field("series")),
     ] {
         assert_eq!(measure::decode(&bytes), Err(expected));
     }

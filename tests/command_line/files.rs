@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::Outcome;
-use domain::measures::{Measure, Window};
+use domain::measures::{Measure, Number, Window};
 use domain::organisations::Level;
 use domain::time::Minute;
 use rand::SeedableRng;
@@ -129,15 +129,19 @@ fn a_day_in_which_everything_goes_wrong_gives_what_the_model_gives() {
             let org = world.orgs.get(org);
             let mut series =
                 format!("{},level={},org={}", key.measure.as_str(), org.level.as_str(), org.code);
-            if let Some(tag) = key.department_type {
-                series += &format!(",type={}", tag.as_str());
+            for (name, text) in key.tags() {
+                series += &format!(",{name}={text}");
             }
             if let Some(window) = key.window {
                 series += &format!(",window={window}");
             }
-            let names = key.measure.definition().fields;
-            let fields: Vec<String> =
-                names.iter().zip(values).map(|(name, value)| format!("{name}={value}i")).collect();
+            let fields = key.measure.definition().fields.iter().zip(values);
+            let fields: Vec<String> = fields
+                .map(|(field, value)| match field.number(value) {
+                    Number::Integer(value) => format!("{}={value}i", field.name),
+                    Number::Float(value) => format!("{}={value}", field.name),
+                })
+                .collect();
             wanted.insert((series, format!("{}000000000", minute.start().0)), fields.join(","));
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use acceptance::binary;
 use acceptance::model::{Points, Reading};
-use domain::measures::{MAX_FIELDS, MEASURES, SeriesKey, TypeTag, Window};
+use domain::measures::{MAX_FIELDS, MEASURES, SeriesKey, Window};
 use domain::organisations::Organisations;
 use domain::time::{Minute, Second};
 use serde_json::Value as Json;
@@ -65,6 +65,11 @@ impl Running {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.process.lines()
     }
 
     /// `GET`.
@@ -141,17 +146,23 @@ impl Running {
             let path = format!("/v1/measures?measure={name}&org={codes}&from={from}&until={until}");
             for series in self.json(&path)["series"].as_array().expect("series") {
                 let org = orgs.find(text(&series["org"])).expect("one of ours");
-                let tag = series.get("type").map(|tag| TypeTag::parse(text(tag)).expect("a type"));
+                let texts: Vec<&str> =
+                    definition.tag.names().iter().map(|name| text(&series[name])).collect();
+                let tag = definition.tag.parse(&texts).expect("a tag of the measure");
                 let window =
                     series.get("window").map(|window| Window::parse(text(window)).expect("a window"));
-                let key = SeriesKey { measure: definition.measure, department_type: tag, window };
+                let key = SeriesKey { measure: definition.measure, tag, window };
                 for point in series["points"].as_array().expect("points") {
-                    let numbers: Vec<i64> =
-                        point.as_array().expect("numbers").iter().filter_map(Json::as_i64).collect();
+                    let numbers: Vec<f64> =
+                        point.as_array().expect("numbers").iter().filter_map(Json::as_f64).collect();
                     assert_eq!(numbers.len(), definition.fields.len() + 1, "{path}");
                     let mut values = [0; MAX_FIELDS];
-                    values[..definition.fields.len()].copy_from_slice(&numbers[1..]);
-                    if numbers[1..].iter().any(|number| *number != 0) {
+                    for ((value, field), number) in
+                        values.iter_mut().zip(definition.fields).zip(&numbers[1..])
+                    {
+                        *value = field.held(*number);
+                    }
+                    if values.iter().any(|value| *value != 0) {
                         let minute = Second(numbers[0] as u32).minute();
                         points.entry(minute).or_default().insert((org, key), values);
                     }

@@ -273,5 +273,5 @@ impl Tally {
 }
 
 fn key((measure, department_type, window): Series) -> SeriesKey {
-    SeriesKey { measure, department_type, window }
+    SeriesKey::new(measure, department_type, window)
 }

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use domain::event::Category;
 use domain::event::{Disposal, Event, Outcome};
-use domain::measures::{MEASURES, Measure, SeriesKey, TypeTag, Window};
+use domain::measures::{MEASURES, Measure, SeriesKey, Tag, TypeTag, Window};
 use domain::organisations::Organisations;
 use domain::time::{Millis, Second, rfc3339};
 
@@ -135,10 +136,12 @@ impl Reader<'_> {
         let (name, words) = words.split_first().ok_or("expect what?")?;
         let measure = MEASURES
             .iter()
-            .find(|row| row.name.split_once('_').is_some_and(|(_, short)| short == *name))
+            .find(|row| {
+                row.name == *name || row.name.split_once('_').is_some_and(|(_, short)| short == *name)
+            })
             .map(|row| row.measure)
             .ok_or_else(|| format!("\"{name}\" is no measure that can be expected here"))?;
-        let series = SeriesKey { measure, department_type: None, window: None };
+        let series = SeriesKey::new(measure, None, None);
         let org = self.orgs.find("General").ok_or("there is no site General")?;
         let minute = at.second()?.minute();
         let mut expectation = Expectation { org, series, minute, fields: Vec::new() };
@@ -146,7 +149,7 @@ impl Reader<'_> {
         while let Some(word) = words.next() {
             match *word {
                 "=" => expectation.within_of_departed(words.next().copied().unwrap_or_default())?,
-                "all" => expectation.series.department_type = Some(TypeTag::All),
+                "all" => expectation.series.tag = TypeTag::All.into(),
                 word => self.expected(&mut expectation, word)?,
             }
         }
@@ -155,9 +158,14 @@ impl Reader<'_> {
 
     fn expected(&self, expectation: &mut Expectation, word: &str) -> Result<(), Wrong> {
         if let Some(tag) = word.strip_prefix("type").and_then(TypeTag::parse) {
-            expectation.series.department_type = Some(tag);
+            expectation.series.tag = tag.into();
         } else if let Some(window) = Window::parse(word) {
             expectation.series.window = Some(window);
+        } else if let Some(category) = Category::parse(word) {
+            expectation.series.tag = category.into();
+        } else if let Some(area) = word.strip_prefix("area=") {
+            let area = area.replace('_', " ");
+            expectation.series.tag = Tag::text(&area).ok_or_else(|| format!("what is \"{word}\"?"))?;
         } else if let Some(code) = word.strip_prefix("at=") {
             expectation.org = self.orgs.find(code).ok_or_else(|| format!("there is no place {code}"))?;
         } else {
@@ -180,17 +188,20 @@ impl Expectation {
 
     fn field(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
         let fields = self.series.measure.definition().fields;
-        let name = fields.iter().find(|field| **field == name);
-        let name = name.ok_or_else(|| format!("the measure has only {}", fields.join(", ")))?;
-        let value = value.parse().map_err(|_| format!("\"{value}\" is no count"))?;
-        self.fields.push((name, value));
+        let field = fields.iter().find(|field| field.name == name);
+        let only = || format!("the measure has only {}", self.series.measure.definition().field_names());
+        let field = field.ok_or_else(only)?;
+        let number: f64 = value.parse().map_err(|_| format!("\"{value}\" is no count"))?;
+        self.fields.push((field.name, field.held(number)));
         Ok(())
     }
 
     fn checked(self) -> Result<Expectation, Wrong> {
         let definition = self.series.measure.definition();
-        if definition.by_type != self.series.department_type.is_some() {
-            return Err(format!("{} and its type: name it or leave it out", definition.name));
+        if !definition.tag.takes(self.series.tag) {
+            let names = definition.tag.names();
+            let names = if names.is_empty() { "type".to_owned() } else { names.join(" and ") };
+            return Err(format!("{} and its {names}: name it or leave it out", definition.name));
         }
         if definition.by_window != self.series.window.is_some() {
             return Err(format!("{} and its window: name it or leave it out", definition.name));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acceptance::model::Points;
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::Settings;
 use domain::freshness::Patience;
-use domain::measures::{MAX_FIELDS, Measure, SeriesKey, TypeTag, Window};
+use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Window};
 use domain::replay::Replay;
+use domain::standard::{Kind, Standard, Standards};
 use domain::sweep::Scope;
 use domain::time::Minute;
 use recorder::influx;
@@ -57,11 +58,10 @@ pub(crate) fn into_a_new_store(world: &mut World) {
 
 fn put(world: &World, measure: Measure, field: &StoredField, held: &mut BTreeMap<Minute, Points>) {
     let tag = |name: &str| field.tags.get(name).map(String::as_str);
-    let key = SeriesKey {
-        measure,
-        department_type: tag("type").map(|text| TypeTag::parse(text).expect("a type")),
-        window: tag("window").map(|text| Window::parse(text).expect("a window")),
-    };
+    let kind = measure.definition().tag;
+    let texts: Vec<&str> = kind.names().iter().filter_map(|name| tag(name)).collect();
+    let window = tag("window").map(|text| Window::parse(text).expect("a window"));
+    let key = SeriesKey::new(measure, kind.parse(&texts).expect("a tag of the measure"), window);
     let org = world.feed.case.orgs.find(tag("org").expect("every point has it")).expect("one of ours");
     let values = held.entry(field.minute).or_default().entry((org, key)).or_insert([0; MAX_FIELDS]);
     values[measure.field(&field.field).expect("a field of the measure")] = field.value;
@@ -73,9 +73,15 @@ fn replayed(world: &World, from: Minute, until: Minute) -> BTreeMap<Minute, Poin
     let settings = Settings {
         orgs: Arc::new(case.orgs.clone()),
         standards: Standards {
-            standards: case.settings.standards.clone(),
+            standards: case
+                .settings
+                .standards
+                .iter()
+                .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                .collect(),
             scales: case.settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: case.settings.windows.clone(),
         exclude_disposals: case.settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_HOURS as u32 * 60,

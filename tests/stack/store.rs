@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use acceptance::model::Points;
-use domain::measures::{MAX_FIELDS, Measure, SeriesKey, TypeTag, Values, Window};
+use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Values, Window};
 use domain::organisations::Organisations;
 use domain::time::Minute;
 
@@ -47,28 +47,30 @@ fn read(
     let mut lines = text.lines();
     let Some(header) = lines.next() else { return Ok(()) };
     let columns: Vec<&str> = header.split(',').collect();
-    let tags = ["level", "org", "type", "window"].map(|tag| columns.iter().position(|column| *column == tag));
+    let position = |tag: &str| columns.iter().position(|column| *column == tag);
+    let tags = ["level", "org", "window"].map(position);
+    let kind = measure.definition().tag;
+    let others: Vec<usize> = kind.names().iter().filter_map(|name| position(name)).collect();
     let time = columns.iter().position(|column| *column == "time").expect("every answer has a time");
     let fields = measure.definition().fields.iter();
     let fields: Option<Vec<usize>> =
-        fields.map(|field| columns.iter().position(|column| column == field)).collect();
+        fields.map(|field| columns.iter().position(|column| *column == field.name)).collect();
     let fields = fields.ok_or(format!("{} lacks a field: {header}", measure.as_str()))?;
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
         let tag = |number: usize| tags[number].map(|column| cells[column]).filter(|text| !text.is_empty());
         let org = tag(1).and_then(|org| orgs.find(org)).unwrap_or_else(|| panic!("no such org: {line}"));
         assert_eq!(tag(0), Some(orgs.get(org).level.as_str()), "the level of a point: {line}");
-        let key = SeriesKey {
-            measure,
-            department_type: tag(2).map(|text| TypeTag::parse(text).expect("a type")),
-            window: tag(3).map(|text| Window::parse(text).expect("a window")),
-        };
+        let texts: Vec<&str> = others.iter().map(|column| cells[*column]).collect();
+        let window = tag(2).map(|text| Window::parse(text).expect("a window"));
+        let key = SeriesKey::new(measure, kind.parse(&texts).expect("a tag of the measure"), window);
         let second: u32 = cells[time].parse().expect("a time in seconds");
         assert!(second.is_multiple_of(60), "a stamp is a whole minute: {line}");
         let mut values: Values = [0; MAX_FIELDS];
-        for (value, column) in values.iter_mut().zip(&fields) {
+        for ((value, field), column) in values.iter_mut().zip(measure.definition().fields).zip(&fields) {
             // So is a point that is being written at this moment.
-            *value = cells[*column].parse().map_err(|_| format!("a point lacks a field: {line}"))?;
+            let number = cells[*column].parse().map_err(|_| format!("a point lacks a field: {line}"))?;
+            *value = field.held(number);
         }
         if values.iter().any(|value| *value != 0) {
             let twice = points.entry(Minute(second / 60)).or_default().insert((org, key), values);

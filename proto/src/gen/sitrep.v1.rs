@@ -446,6 +446,10 @@ pub struct Series {
     /// The fields in the measure's order; zeros at the end are left out.
     #[prost(sint64, repeated, tag = "4")]
     pub values: ::prost::alloc::vec::Vec<i64>,
+    #[prost(uint32, optional, tag = "5")]
+    pub category: ::core::option::Option<u32>,
+    #[prost(string, optional, tag = "6")]
+    pub text: ::core::option::Option<::prost::alloc::string::String>,
 }
 /// How high an organisation stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -465,6 +469,7 @@ pub enum Level {
     Region = 5,
     /// England.
     Nation = 6,
+    Group = 7,
 }
 impl Level {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -480,6 +485,7 @@ impl Level {
             Self::System => "LEVEL_SYSTEM",
             Self::Region => "LEVEL_REGION",
             Self::Nation => "LEVEL_NATION",
+            Self::Group => "LEVEL_GROUP",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -492,6 +498,7 @@ impl Level {
             "LEVEL_SYSTEM" => Some(Self::System),
             "LEVEL_REGION" => Some(Self::Region),
             "LEVEL_NATION" => Some(Self::Nation),
+            "LEVEL_GROUP" => Some(Self::Group),
             _ => None,
         }
     }

@@ -66,7 +66,7 @@ pub(crate) fn metrics() -> AlertMetrics {
 pub(crate) fn four_hour(org: &str, minute: u32, n: u32, within: i64, departed: i64) -> OrgMinute {
     let key = SeriesKey {
         measure: Measure::AeFourHour,
-        department_type: Some(TypeTag::One),
+        tag: TypeTag::One.into(),
         window: Some(Window::Rolling(240)),
     };
     let mut values = Values::default();

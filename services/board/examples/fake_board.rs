@@ -141,7 +141,7 @@ fn measure(
     let codes: Vec<&str> = england.organisations.iter().map(|(_, org)| org.code.as_str()).take(500).collect();
     let key = SeriesKey {
         measure: Measure::AeFourHour,
-        department_type: Some(TypeTag::All),
+        tag: TypeTag::All.into(),
         window: Some(Window::Rolling(240)),
     };
     for (what, minutes, step_minutes, take) in
@@ -270,9 +270,9 @@ impl England {
         let mut series = Vec::new();
         let mut put = |measure: Measure, window: Option<Window>, list: &[f64]| {
             let values = std::array::from_fn(|at| list.get(at).map_or(0, |value| value.max(0.0) as i64));
-            let by_type = measure.definition().by_type;
+            let by_type = measure.definition().by_type();
             for department_type in if by_type { vec![Some(own), Some(TypeTag::All)] } else { vec![None] } {
-                series.push((SeriesKey { measure, department_type, window }, values));
+                series.push((SeriesKey::new(measure, department_type, window), values));
             }
         };
         DEFAULT_WINDOWS.into_iter().for_each(|window| past(&kind, &now, window, &mut put));

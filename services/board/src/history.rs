@@ -1,11 +1,40 @@
 //! Which figures are kept for years, in the table `daily` of the store, which the retention of minutes does not touch.
 //!
-//! Of each organisation and local day two rows are kept: at 00:00 the point of window `today`, which is the whole
-//! previous day, with the department at that minute; at 08:00 the beds, as they are counted nationally. Responsible
+//! Of each organisation and local day two rows are kept: at 00:00 the points of window `today`, which are the whole
+//! previous day, with the department, levels and feeds at that minute, and the returns whose period it ends; at 08:00 the
+//! beds, as they are counted nationally. Responsible
 //! for choosing; [`crate::store`] merges and keeps, reports read ([`crate::report`]).
 
 use domain::measures::{Measure, OrgMinute, SeriesKey, Window};
 use domain::time::{LondonDays, Minute};
+
+/// Published tables from which figures were made, as the store remembers it: such figures are shown with their licence,
+/// and with what of them is made up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Published {
+    /// A monthly table as single attendances: their number and those over four hours are as published.
+    Attendances,
+    /// Totals of a period as they were published.
+    Returns,
+}
+
+impl Published {
+    /// Either.
+    pub const ALL: [Published; 2] = [Published::Attendances, Published::Returns];
+
+    /// Its name in the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Published::Attendances => "attendances",
+            Published::Returns => "returns",
+        }
+    }
+
+    /// That of a name.
+    pub fn parse(text: &str) -> Option<Published> {
+        Published::ALL.into_iter().find(|published| published.as_str() == text)
+    }
+}
 
 /// From 08:00 to the midnight that follows; clocks change earlier in the day.
 const MORNING_BEFORE_MIDNIGHT_MINUTES: u32 = 16 * 60;
@@ -49,11 +78,20 @@ fn moment(minute: Minute, days: &LondonDays) -> Option<Moment> {
 
 fn kept_at(key: &SeriesKey, moment: Moment) -> bool {
     match key.measure {
-        Measure::AeFourHour | Measure::AeArrivals | Measure::AmbHandover => {
-            moment == Moment::Midnight && key.window == Some(Window::Today)
-        }
-        Measure::AeDepartment => moment == Moment::Midnight,
-        Measure::AmbQueue => false,
+        Measure::AeFourHour
+        | Measure::AeArrivals
+        | Measure::AeTreatment
+        | Measure::AeAdmission
+        | Measure::AmbHandover
+        | Measure::AmbResponse => moment == Moment::Midnight && key.window == Some(Window::Today),
+        Measure::AeDepartment
+        | Measure::Standard
+        | Measure::Escalation
+        | Measure::Opel
+        | Measure::FirstKnown
+        | Measure::Feed => moment == Moment::Midnight,
+        Measure::BedState => moment == Moment::Morning,
+        Measure::AmbQueue | Measure::AeArea | Measure::OpelParameter => false,
     }
 }
 

@@ -209,7 +209,7 @@ impl Live {
     pub fn new(organisations: Arc<Organisations>, mode: Mode, target: Option<Target>) -> Live {
         let columns = COLUMNS.iter().map(|column| {
             let Column { measure, department_type, window, field, .. } = *column;
-            let key = SeriesKey { measure, department_type, window };
+            let key = SeriesKey::new(measure, department_type, window);
             (key, measure.field(field).expect("the table names fields of spec 2.4"))
         });
         let state = State {
@@ -365,11 +365,10 @@ impl Live {
     fn observe_spark(&self, id: OrgId, minute: Minute, row: &Row) {
         let four_hour = SeriesKey {
             measure: Measure::AeFourHour,
-            department_type: Some(self.spark_type(id)),
+            tag: self.spark_type(id).into(),
             window: Some(FOUR_HOURS),
         };
-        let department =
-            SeriesKey { measure: Measure::AeDepartment, department_type: Some(TypeTag::All), window: None };
+        let department = SeriesKey::new(Measure::AeDepartment, TypeTag::All, None);
         let [departed, within, ..] = row.values(&four_hour).copied().unwrap_or_default();
         let present = row.values(&department).map_or(0, |values| values[0]);
         let within_permille = (departed > 0).then(|| within.saturating_mul(1_000) / departed);
@@ -390,7 +389,7 @@ impl Live {
     fn has_spark(&self, id: OrgId) -> bool {
         match self.organisations.get(id).level {
             Level::Site | Level::Region | Level::Nation => true,
-            Level::Service | Level::Trust | Level::System => false,
+            Level::Service | Level::Trust | Level::System | Level::Group => false,
         }
     }
 

@@ -10,6 +10,7 @@ use domain::organisations::{self, Level, Organisations};
 use domain::time::Minute;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
+use crate::history::Published;
 use crate::row::{Head, Row, RowError, Shape};
 use crate::store::{self, FILE, StoreError, row_id};
 
@@ -184,6 +185,17 @@ impl Reader {
         };
         let rows = read().map_err(|source| StoreError::sqlite(&self.path, source))?;
         Ok(if rows.is_empty() { None } else { Some(Organisations::new(&rows)?) })
+    }
+
+    /// From which published tables figures were made, if from any.
+    pub fn published(&self) -> Result<Vec<Published>, StoreError> {
+        let read = || {
+            let mut statement = self.connection.prepare("SELECT kind FROM published")?;
+            let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        let kinds = read().map_err(|source| StoreError::sqlite(&self.path, source))?;
+        Ok(kinds.iter().filter_map(|kind| Published::parse(kind)).collect())
     }
 
     /// The organisations that the store has ever had figures of, rising by code.

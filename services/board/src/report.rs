@@ -16,9 +16,11 @@ pub mod period;
 pub mod text;
 mod words;
 
+use domain::measures::TypeTag;
 use domain::organisations::Level;
 use domain::time::Minute;
 
+use crate::history::Published;
 use crate::read::Reader;
 use crate::store::StoreError;
 use document::Document;
@@ -106,6 +108,8 @@ pub struct Report {
     pub place: Place,
     /// The newest minute that the store holds.
     pub as_at: Minute,
+    /// From which published tables figures of the store were made.
+    pub published: Vec<Published>,
     /// The period asked for.
     pub now: Figures,
     /// The one before.
@@ -120,6 +124,16 @@ impl Report {
     /// The three periods in the order of the columns.
     pub fn periods(&self) -> [&Figures; 3] {
         [&self.now, &self.before, &self.year_before]
+    }
+
+    /// Whether attendances were made from a published table, so that only their sums are real.
+    pub fn is_made_up(&self) -> bool {
+        self.published.contains(&Published::Attendances)
+    }
+
+    /// Whether anything of type 1 is held: a minor injuries unit has nothing to say of major departments.
+    pub fn has_major(&self) -> bool {
+        self.periods().iter().any(|figures| figures.four_hour(TypeTag::One).is_some())
     }
 
     /// The report in sentences and tables.

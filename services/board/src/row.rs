@@ -3,8 +3,9 @@
 //! Responsible for the law by which writings of an org-minute merge (spec 2.6: of each series the highest revision that
 //! carries it stands) and for the compact form. Not for files, transactions or who asks.
 
+use domain::event::Category;
 use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values, Window,
+    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TypeTag, Values, Window,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -92,7 +93,7 @@ impl Shape {
         let mut bytes = Vec::with_capacity(self.columns.len() * 5);
         for (key, fields) in &self.columns {
             bytes.push(key.measure as u8);
-            bytes.push(key.department_type.map_or(NO_TYPE, |tag| tag as u8));
+            put_tag(&key.tag, &mut bytes);
             put(&mut bytes, key.window.map_or(0, |window| u64::from(window.number()) + 1));
             put(&mut bytes, *fields as u64);
         }
@@ -105,10 +106,7 @@ impl Shape {
         while !rest.is_empty() {
             let number = u32::from(take_byte(&mut rest)?);
             let measure = Measure::from_number(number).ok_or(RowError::Measure(number))?;
-            let department_type = match take_byte(&mut rest)? {
-                NO_TYPE => None,
-                tag => Some(TypeTag::from_number(u32::from(tag)).ok_or(RowError::Type(tag))?),
-            };
+            let tag = take_tag(&mut rest)?;
             let window = match take(&mut rest)? {
                 0 => None,
                 number => {
@@ -120,7 +118,7 @@ impl Shape {
             if fields > MAX_FIELDS {
                 return Err(RowError::Fields(fields));
             }
-            columns.push((SeriesKey { measure, department_type, window }, fields));
+            columns.push((SeriesKey { measure, tag, window }, fields));
         }
         Ok(Shape { columns })
     }
@@ -143,9 +141,9 @@ pub enum RowError {
     /// A measure that this version does not know.
     #[error("measure number {0} is not known to this version")]
     Measure(u32),
-    /// A value of tag `type` that this version does not know.
-    #[error("type number {0} is not known to this version")]
-    Type(u8),
+    /// A value of a tag that this version does not know.
+    #[error("tag number {0} is not known to this version")]
+    Tag(u8),
     /// A point of more fields than this version can hold.
     #[error("a series of {0} fields; this version holds at most {MAX_FIELDS}")]
     Fields(usize),
@@ -154,7 +152,44 @@ pub enum RowError {
     Shape(u64),
 }
 
-const NO_TYPE: u8 = 255;
+/// In the place of a tag: there is none.
+const NO_TAG: u8 = 255;
+/// In the place of a tag: a text follows, after its length.
+const TEXT_TAG: u8 = 254;
+/// A category is held as this and its position among the categories; a type as its number.
+const FIRST_CATEGORY: u8 = 16;
+
+fn put_tag(tag: &Tag, bytes: &mut Vec<u8>) {
+    match tag {
+        Tag::None => bytes.push(NO_TAG),
+        Tag::Type(tag) => bytes.push(*tag as u8),
+        Tag::Category(category) => bytes.push(FIRST_CATEGORY + *category as u8),
+        Tag::Text(text) => {
+            let text = text.as_str().as_bytes();
+            bytes.extend([TEXT_TAG, text.len() as u8]);
+            bytes.extend_from_slice(text);
+        }
+    }
+}
+
+fn take_tag(rest: &mut &[u8]) -> Result<Tag, RowError> {
+    match take_byte(rest)? {
+        NO_TAG => Ok(Tag::None),
+        TEXT_TAG => {
+            let length = usize::from(take_byte(rest)?);
+            let (text, others) = rest.split_at_checked(length).ok_or(RowError::Cut)?;
+            *rest = others;
+            std::str::from_utf8(text).ok().and_then(Tag::text).ok_or(RowError::Cut)
+        }
+        number => TypeTag::from_number(u32::from(number))
+            .map(Tag::Type)
+            .or_else(|| {
+                let position = number.checked_sub(FIRST_CATEGORY)?;
+                Category::ALL.get(usize::from(position)).copied().map(Tag::Category)
+            })
+            .ok_or(RowError::Tag(number)),
+    }
+}
 
 const STALE: u8 = 1;
 const HAS_AGE: u8 = 2;
@@ -348,11 +383,7 @@ mod tests {
     use super::*;
 
     fn key(tag: TypeTag, window: u32) -> SeriesKey {
-        SeriesKey {
-            measure: Measure::AeFourHour,
-            department_type: Some(tag),
-            window: Some(Window::from_number(window)),
-        }
+        SeriesKey { measure: Measure::AeFourHour, tag: tag.into(), window: Some(Window::from_number(window)) }
     }
 
     fn writing(epoch: u64, n: u32, series: &[(SeriesKey, i64)]) -> OrgMinute {
@@ -367,7 +398,9 @@ mod tests {
                 .iter()
                 .map(|(key, value)| Series {
                     key: *key,
-                    values: std::array::from_fn(|at| if at < 4 { value * at as i64 } else { 0 }),
+                    values: std::array::from_fn(|at| {
+                        if at < key.measure.definition().fields.len() { value * at as i64 } else { 0 }
+                    }),
                 })
                 .collect(),
         }
@@ -403,6 +436,9 @@ mod tests {
             2,
             &[(key(TypeTag::Two, 60), i64::MAX / 3), (key(TypeTag::Two, 61), i64::MIN / 3)],
         ));
+        let area = SeriesKey::new(Measure::AeArea, Tag::text("Resus 1").unwrap(), None);
+        let response = SeriesKey::new(Measure::AmbResponse, Category::C5, Some(Window::Today));
+        row.merge(&writing(4, 1, &[(area, 3), (response, 4)]));
         let shape = Shape::of(&row);
         assert_eq!(Shape::decode(&shape.encode()).unwrap(), shape);
         let mut bytes = Vec::new();

@@ -19,7 +19,7 @@ use domain::organisations::{Level, Organisations, OrganisationsError};
 use domain::time::{LondonDays, Minute};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::history;
+use crate::history::{self, Published};
 use crate::read::Reader;
 use crate::row::{self, Head, Row, RowError, Shape};
 
@@ -93,7 +93,7 @@ pub enum StoreError {
     #[error("{} is not a store of the board", .0.display())]
     Foreign(PathBuf),
     /// The file is of another version.
-    #[error("the store in {} has version {found}, this program reads {VERSION}: remove the folder, it is filled anew", .path.display())]
+    #[error("the store in {} has version {found}, this program reads {VERSION}: remove the folder; it is filled anew from the log, as far as that reaches", .path.display())]
     Version {
         /// The folder.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum StoreError {
         found: i64,
     },
     /// The file is damaged.
-    #[error("the store in {} is damaged ({detail}): remove the folder, it is filled anew from the log", .path.display())]
+    #[error("the store in {} is damaged ({detail}): put a copy back, or remove the folder; it is filled anew from the log, as far as that reaches", .path.display())]
     Damaged {
         /// The folder.
         path: PathBuf,
@@ -109,7 +109,9 @@ pub enum StoreError {
         detail: String,
     },
     /// A row is damaged.
-    #[error("the row of {org} at {minute} in the store cannot be read: remove the folder, it is filled anew")]
+    #[error(
+        "the row of {org} at {minute} in the store cannot be read: put a copy back, or remove the folder; it is filled anew from the log, as far as that reaches"
+    )]
     Row {
         /// The organisation.
         org: String,
@@ -286,6 +288,14 @@ impl Store {
             transaction.commit()
         };
         save().map_err(|source| StoreError::sqlite(&self.path, source))
+    }
+
+    /// Remembers that figures were made from published tables.
+    pub fn save_published(&mut self, published: Published) -> Result<(), StoreError> {
+        self.connection
+            .execute("INSERT OR IGNORE INTO published (kind) VALUES (?1)", [published.as_str()])
+            .map(|_| ())
+            .map_err(|source| StoreError::sqlite(&self.path, source))
     }
 
     /// Writes everything to the one file, for a store that is handed on; the store may be used further.
@@ -538,6 +548,7 @@ CREATE TABLE organisations (position INTEGER PRIMARY KEY, code TEXT NOT NULL, na
 CREATE TABLE shapes (number INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
 CREATE TABLE org_minutes (id INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
 CREATE TABLE daily (id INTEGER PRIMARY KEY, series BLOB NOT NULL) STRICT;
+CREATE TABLE published (kind TEXT PRIMARY KEY) STRICT;
 CREATE TABLE positions (partition INTEGER PRIMARY KEY, next_offset INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT;
 PRAGMA application_id = 1397314626;
 PRAGMA user_version = 2;

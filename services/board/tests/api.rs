@@ -34,7 +34,7 @@ fn key(measure: Measure, tag: TypeTag, window: Window) -> SeriesKey {
     let definition = measure.definition();
     SeriesKey {
         measure,
-        department_type: definition.by_type.then_some(tag),
+        tag: definition.by_type().then_some(tag).into(),
         window: definition.by_window.then_some(window),
     }
 }

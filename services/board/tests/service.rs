@@ -108,7 +108,7 @@ impl Running {
 }
 
 fn minute(minute: Minute, epoch: u64, n: u32, present: i64) -> MeasureRecord {
-    let key = SeriesKey { measure: Measure::AeDepartment, department_type: Some(TypeTag::All), window: None };
+    let key = SeriesKey::new(Measure::AeDepartment, TypeTag::All, None);
     let mut values = [0; 10];
     values[0] = present;
     MeasureRecord::OrgMinute(OrgMinute {

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 
 use board::read::{Range, Reader};
 use board::store::{Options, Store, StoreError, Taken};
+use domain::event::Category;
 use domain::measures::{
-    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values,
+    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag,
+    Values,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -21,16 +23,20 @@ fn keys() -> Vec<SeriesKey> {
     let mut keys = Vec::new();
     for measure in Measure::ALL {
         let definition = measure.definition();
-        let types =
-            if definition.by_type { vec![Some(TypeTag::All), Some(TypeTag::One)] } else { vec![None] };
-        for department_type in types {
+        let text = |text| Tag::text(text).expect("a text");
+        let tags: Vec<Tag> = match definition.tag {
+            TagKind::None => vec![Tag::None],
+            TagKind::Type => vec![TypeTag::All.into(), TypeTag::One.into()],
+            TagKind::Category => vec![Category::C1.into(), Category::C5.into()],
+            TagKind::Parameter => vec![Tag::parameter("acute", "beds").expect("two texts")],
+            TagKind::Area | TagKind::Standard | TagKind::Scale | TagKind::Framework | TagKind::Source => {
+                vec![text("Resus 1"), text("é"), text(&"x".repeat(64))]
+            }
+        };
+        for tag in tags {
             match definition.by_window {
-                true => keys.extend(DEFAULT_WINDOWS.map(|w| SeriesKey {
-                    measure,
-                    department_type,
-                    window: Some(w),
-                })),
-                false => keys.push(SeriesKey { measure, department_type, window: None }),
+                true => keys.extend(DEFAULT_WINDOWS.map(|window| SeriesKey::new(measure, tag, Some(window)))),
+                false => keys.push(SeriesKey::new(measure, tag, None)),
             }
         }
     }
@@ -339,20 +345,20 @@ fn the_days_stay_when_the_minutes_go_and_are_restated_later_too() {
     let mut reader = store.reader().unwrap();
     assert!(reader.row("S0", from.plus(1_440)).unwrap().is_none(), "the minute is gone");
     let held = reader.daily("S0", from, until).unwrap();
-    let midnights: Vec<Minute> = held.iter().map(|(minute, _)| *minute).collect();
-    let expected: Vec<Minute> = moments(from, until)
-        .into_iter()
-        .filter(|minute| domain::time::LondonDays::new().midnight(*minute) == *minute)
-        .collect();
-    assert_eq!(midnights, expected, "nothing is counted in the morning yet");
-    assert_eq!(midnights.len(), 8);
+    let minutes: Vec<Minute> = held.iter().map(|(minute, _)| *minute).collect();
+    assert_eq!(minutes, moments(from, until));
+    let london = domain::time::LondonDays::new();
+    let midnights: Vec<Minute> =
+        minutes.into_iter().filter(|minute| london.midnight(*minute) == *minute).collect();
+    assert_eq!((held.len(), midnights.len()), (15, 8));
     for (minute, row) in &held {
         let written = &writings[minute];
-        assert!(row.series.len() > 4);
         for series in &written.series {
             let kept = match (series.key.measure, series.key.window) {
-                (Measure::AeDepartment, None) => true,
-                (_, window) => window == Some(domain::measures::Window::Today),
+                (Measure::BedState, _) => !midnights.contains(minute),
+                (Measure::AmbQueue | Measure::AeArea | Measure::OpelParameter, _) => false,
+                (_, Some(window)) => midnights.contains(minute) && window == domain::measures::Window::Today,
+                (_, None) => midnights.contains(minute),
             };
             assert_eq!(row.values(&series.key), kept.then_some(&series.values), "{:?}", series.key);
         }

@@ -8,7 +8,7 @@ use crate::attendance::{self, Arrival, Closing, CountedType, OPEN_AT_MOST, Stay,
 use crate::dirty::{Dirty, Slot};
 use crate::ids::OrgId;
 use crate::journey::{self, Handover, Wait};
-use crate::measures::{Measure, TypeTag, Window};
+use crate::measures::{Measure, Tag, TypeTag, Window};
 use crate::organisations::{Level, Organisations};
 use crate::sweep::Sweep;
 use crate::time::{DAY, LondonDays, Minute};
@@ -135,6 +135,9 @@ pub(crate) struct Leaf {
     pub(crate) waits: Spans<Wait>,
 }
 
+/// How many swept measures have windows.
+const WINDOWED: usize = 6;
+
 /// Measures with their windows, numbered: what is marked and read together.
 #[derive(Clone, Debug)]
 pub struct Slots {
@@ -152,25 +155,39 @@ impl Slots {
         &self.windows
     }
 
-    /// The slot of a measure, and of its window (by position) if it has windows.
-    pub(crate) fn of(&self, measure: Measure, window: usize) -> Slot {
-        let windows = self.windows.len();
+    /// The slot of a measure, and of its window (by position) if it has windows; `None` if it is not swept.
+    pub(crate) fn of(&self, measure: Measure, window: usize) -> Option<Slot> {
+        let windowed = |position: usize| position * self.windows.len() + window;
+        let at_a_minute = |position: usize| WINDOWED * self.windows.len() + position;
         let number = match measure {
-            Measure::AeFourHour => window,
-            Measure::AeArrivals => windows + window,
-            Measure::AmbHandover => 2 * windows + window,
-            Measure::AeDepartment => 3 * windows,
-            Measure::AmbQueue => 3 * windows + 1,
+            Measure::AeFourHour => windowed(0),
+            Measure::AeArrivals => windowed(1),
+            Measure::AmbHandover => windowed(2),
+            Measure::AeTreatment => windowed(3),
+            Measure::AeAdmission => windowed(4),
+            Measure::AmbResponse => windowed(5),
+            Measure::AeDepartment => at_a_minute(0),
+            Measure::AmbQueue => at_a_minute(1),
+            Measure::AeArea => at_a_minute(2),
+            Measure::BedState => at_a_minute(3),
+            Measure::Escalation => at_a_minute(4),
+            Measure::Standard
+            | Measure::Opel
+            | Measure::OpelParameter
+            | Measure::FirstKnown
+            | Measure::Feed => return None,
         };
-        number as Slot
+        Some(number as Slot)
     }
 
     /// Every slot: its measure and the position of its window.
     pub(crate) fn all(&self) -> impl Iterator<Item = (Slot, Measure, Option<usize>)> + '_ {
-        Measure::ALL.into_iter().flat_map(move |measure| {
-            let windows = if measure.definition().by_window { self.windows.len() } else { 1 };
+        Measure::swept().flat_map(move |measure| {
             let by_window = measure.definition().by_window;
-            (0..windows).map(move |window| (self.of(measure, window), measure, by_window.then_some(window)))
+            let windows = if by_window { self.windows.len() } else { 1 };
+            (0..windows).filter_map(move |window| {
+                Some((self.of(measure, window)?, measure, by_window.then_some(window)))
+            })
         })
     }
 
@@ -196,18 +213,22 @@ pub struct Figures {
 /// How many values tag `type` has; a measure without types uses the first.
 const TYPES: usize = TypeTag::ALL_TAGS.len();
 
-fn type_index(tag: Option<TypeTag>) -> usize {
-    tag.and_then(|tag| TypeTag::ALL_TAGS.iter().position(|one| *one == tag)).unwrap_or(0)
+fn type_index(tag: Tag) -> usize {
+    match tag {
+        Tag::None | Tag::Text(_) => 0,
+        Tag::Type(tag) => TypeTag::ALL_TAGS.iter().position(|one| *one == tag).unwrap_or(0),
+        Tag::Category(category) => category as usize,
+    }
 }
 
 /// The types under which an observation of a department type counts.
-fn tags_of(department_type: Option<CountedType>) -> &'static [Option<TypeTag>] {
+fn tags_of(department_type: Option<CountedType>) -> &'static [Tag] {
     match department_type {
-        None => &[None],
-        Some(CountedType::One) => &[Some(TypeTag::One), Some(TypeTag::All)],
-        Some(CountedType::Two) => &[Some(TypeTag::Two), Some(TypeTag::All)],
-        Some(CountedType::Three) => &[Some(TypeTag::Three), Some(TypeTag::All)],
-        Some(CountedType::Five) => &[Some(TypeTag::Five)],
+        None => &[Tag::None],
+        Some(CountedType::One) => &[Tag::Type(TypeTag::One), Tag::Type(TypeTag::All)],
+        Some(CountedType::Two) => &[Tag::Type(TypeTag::Two), Tag::Type(TypeTag::All)],
+        Some(CountedType::Three) => &[Tag::Type(TypeTag::Three), Tag::Type(TypeTag::All)],
+        Some(CountedType::Five) => &[Tag::Type(TypeTag::Five)],
     }
 }
 
@@ -233,7 +254,7 @@ impl Figures {
     }
 
     /// The first minute at which the series can be other than zero there.
-    pub(crate) fn since(&self, org: OrgId, measure: Measure, tag: Option<TypeTag>) -> Minute {
+    pub(crate) fn since(&self, org: OrgId, measure: Measure, tag: Tag) -> Minute {
         self.since[org.index()][measure as usize - 1][type_index(tag)]
     }
 
@@ -243,7 +264,7 @@ impl Figures {
     }
 
     /// The series is published there at that minute: from then on its zeros are written.
-    pub(crate) fn seen(&mut self, org: OrgId, measure: Measure, tag: Option<TypeTag>, minute: Minute) {
+    pub(crate) fn seen(&mut self, org: OrgId, measure: Measure, tag: Tag, minute: Minute) {
         let since = &mut self.since[org.index()][measure as usize - 1][type_index(tag)];
         if minute < *since {
             *since = minute;
@@ -281,6 +302,9 @@ impl Figures {
         let minutes = self.since.iter_mut().flatten().flatten();
         for (minute, bytes) in minutes.zip(bytes.chunks_exact(4)) {
             *minute = Minute(u32::from_le_bytes(bytes.try_into().expect("chunks of four")));
+            if !minute.is_in_range() && *minute != attendance::NEVER {
+                return false;
+            }
         }
         true
     }
@@ -407,7 +431,7 @@ impl Figures {
             for (position, window) in self.slots.windows().iter().enumerate() {
                 let from = minute.plus(1).max(marks.floor);
                 let until = window.last_covering(minute, &self.days).min(marks.newest).plus(1);
-                let slot = self.slots.of(measure, position);
+                let Some(slot) = self.slots.of(measure, position) else { return };
                 marks.dirty.mark(published_at(&self.orgs, leaf), slot, from, until, window.step());
             }
         }
@@ -434,9 +458,10 @@ impl Figures {
         }
         let Some((sweep, marks)) = live else { return };
         sweep.cover(leaf, old, new);
+        let Some(slot) = self.slots.of(measure, 0) else { return };
         for (from, until) in touched {
             let (from, until) = (from.max(marks.floor), until.min(marks.newest.plus(1)));
-            marks.dirty.mark(self.orgs.path(leaf), self.slots.of(measure, 0), from, until, 1);
+            marks.dirty.mark(self.orgs.path(leaf), slot, from, until, 1);
         }
     }
 
@@ -457,7 +482,9 @@ impl Figures {
 pub(crate) fn published_at(orgs: &Organisations, leaf: OrgId) -> &[OrgId] {
     match orgs.get(leaf).level {
         Level::Service => &orgs.path(leaf)[..1],
-        Level::Site | Level::Trust | Level::System | Level::Region | Level::Nation => orgs.path(leaf),
+        Level::Site | Level::Trust | Level::System | Level::Region | Level::Nation | Level::Group => {
+            orgs.path(leaf)
+        }
     }
 }
 

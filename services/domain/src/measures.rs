@@ -1,9 +1,18 @@
-//! The table of spec 2.4 as data: names, tags and fields in one place, used by every reader and writer.
+//! The table of spec 2.4 and 2.5 as data: names, tags and fields in one place, used by every reader and writer.
+//!
+//! A value is always an `i64`. A field that is no whole number is held in fixed point ([`Field::per_unit`]) and becomes a
+//! float only where it leaves the program: line protocol, JSON, the threshold of a rule.
 
-use std::fmt;
+mod table;
+mod tag;
+mod window;
+
+pub use table::MEASURES;
+pub use tag::{TEXT_BYTES_MAX, Tag, TagKind, TagText, TypeTag};
+pub use window::{DEFAULT_WINDOWS, Window};
 
 use crate::organisations::Level;
-use crate::time::{LondonDays, Minute};
+use crate::time::Minute;
 
 /// The most fields that a measure has.
 pub const MAX_FIELDS: usize = 10;
@@ -22,6 +31,61 @@ pub enum Measure {
     AmbHandover = 4,
     /// Ambulances waiting at a minute.
     AmbQueue = 5,
+    /// An area of a department at a minute.
+    AeArea = 6,
+    /// Times to treatment, of those whose treatment began in a window.
+    AeTreatment = 7,
+    /// Attendances that ended in an admission in a window.
+    AeAdmission = 8,
+    /// Ambulance responses in a window.
+    AmbResponse = 9,
+    /// The newest bed states at a minute.
+    BedState = 10,
+    /// A periodic standard.
+    Standard = 11,
+    /// A declared escalation at a minute.
+    Escalation = 12,
+    /// The computed escalation at a minute.
+    Opel = 13,
+    /// A parameter of the computed escalation.
+    OpelParameter = 14,
+    /// What the four-hour measure of a day said when it was first published.
+    FirstKnown = 15,
+    /// A source of events.
+    Feed = 16,
+}
+
+/// A field of a measure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// 1 for a whole number; else the field is fixed point: a value of `per_unit` is 1.0.
+    pub per_unit: i64,
+}
+
+impl Field {
+    /// The number that a value of this field is, for line protocol and JSON.
+    pub fn number(self, value: i64) -> Number {
+        match self.per_unit {
+            1 => Number::Integer(value),
+            per_unit => Number::Float(value as f64 / per_unit as f64),
+        }
+    }
+
+    /// The value that a number is held as: the reverse of [`Field::number`], to the nearest.
+    pub fn held(self, number: f64) -> i64 {
+        (number * self.per_unit as f64).round() as i64
+    }
+}
+
+/// A value as it leaves the program.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// Of a field of whole numbers.
+    Integer(i64),
+    /// Of a field in fixed point; finite.
+    Float(f64),
 }
 
 /// What a measure is called and what its points carry.
@@ -31,90 +95,46 @@ pub struct Definition {
     pub measure: Measure,
     /// Its name in line protocol.
     pub name: &'static str,
-    /// Has a tag `type`.
-    pub by_type: bool,
+    /// Its tag beside `level`, `org` and `window`.
+    pub tag: TagKind,
     /// Has a tag `window`.
     pub by_window: bool,
-    /// Its fields, in the order in which points hold them. All are integers.
-    pub fields: &'static [&'static str],
-    /// Whether it exists at level `service`.
-    pub at_service: bool,
+    /// The levels at which it exists.
+    pub levels: &'static [Level],
+    /// Its fields, in the order in which points hold them.
+    pub fields: &'static [Field],
+    /// Whether the sweep over the minutes makes it ([`crate::sweep`]); the others are made otherwise, or not yet.
+    pub swept: bool,
 }
 
-/// Every measure, in the order of their numbers.
-pub const MEASURES: [Definition; 5] = [
-    Definition {
-        measure: Measure::AeFourHour,
-        name: "ae_four_hour",
-        by_type: true,
-        by_window: true,
-        fields: &["departed", "within", "over_12h", "implausible"],
-        at_service: false,
-    },
-    Definition {
-        measure: Measure::AeArrivals,
-        name: "ae_arrivals",
-        by_type: true,
-        by_window: true,
-        fields: &["arrived", "by_ambulance", "planned"],
-        at_service: false,
-    },
-    Definition {
-        measure: Measure::AeDepartment,
-        name: "ae_department",
-        by_type: true,
-        by_window: false,
-        fields: &[
-            "present",
-            "awaiting_admission",
-            "awaiting_over_12h",
-            "on_clock",
-            "over_4h",
-            "over_12h",
-            "due_30m",
-            "due_60m",
-            "longest_minutes",
-            "unclosed",
-        ],
-        at_service: false,
-    },
-    Definition {
-        measure: Measure::AmbHandover,
-        name: "amb_handover",
-        by_type: false,
-        by_window: true,
-        fields: &[
-            "completed",
-            "over_15m",
-            "over_30m",
-            "over_45m",
-            "over_60m",
-            "total_s",
-            "p90_s",
-            "lost_15m_s",
-            "lost_30m_s",
-        ],
-        at_service: true,
-    },
-    Definition {
-        measure: Measure::AmbQueue,
-        name: "amb_queue",
-        by_type: false,
-        by_window: false,
-        fields: &["waiting", "over_15m", "over_30m", "over_45m", "over_60m", "longest_s", "unclosed"],
-        at_service: false,
-    },
-];
+impl Definition {
+    /// Has a tag `type`.
+    pub fn by_type(&self) -> bool {
+        self.tag == TagKind::Type
+    }
+
+    /// Its fields by name, with commas between them: for messages.
+    pub fn field_names(&self) -> String {
+        self.fields.iter().map(|field| field.name).collect::<Vec<_>>().join(", ")
+    }
+}
 
 impl Measure {
     /// Every measure.
-    pub const ALL: [Measure; 5] = [
-        Measure::AeFourHour,
-        Measure::AeArrivals,
-        Measure::AeDepartment,
-        Measure::AmbHandover,
-        Measure::AmbQueue,
-    ];
+    pub const ALL: [Measure; 16] = {
+        let mut all = [Measure::AeFourHour; 16];
+        let mut index = 0;
+        while index < all.len() {
+            all[index] = MEASURES[index].measure;
+            index += 1;
+        }
+        all
+    };
+
+    /// Those that the sweep over the minutes makes, in the order of their numbers.
+    pub fn swept() -> impl Iterator<Item = Measure> {
+        Measure::ALL.into_iter().filter(|measure| measure.definition().swept)
+    }
 
     /// Its row of the table.
     pub fn definition(self) -> &'static Definition {
@@ -138,141 +158,12 @@ impl Measure {
 
     /// Where a field stands in a point; `None` if the measure has no such field.
     pub fn field(self, name: &str) -> Option<usize> {
-        self.definition().fields.iter().position(|field| *field == name)
+        self.definition().fields.iter().position(|field| field.name == name)
     }
 
     /// Whether the measure exists at that level.
     pub fn exists_at(self, level: Level) -> bool {
-        level != Level::Service || self.definition().at_service
-    }
-}
-
-/// The values of tag `type`. The number is the number on the wire.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
-pub enum TypeTag {
-    /// Types 1, 2, 3 and 4 together.
-    All = 0,
-    /// Type 1.
-    One = 1,
-    /// Type 2.
-    Two = 2,
-    /// Types 3 and 4.
-    Three = 3,
-    /// Type 5: in `ae_department` and `ae_arrivals` only, never in `all`.
-    Five = 5,
-}
-
-impl TypeTag {
-    /// Every value of the tag.
-    pub const ALL_TAGS: [TypeTag; 5] =
-        [TypeTag::All, TypeTag::One, TypeTag::Two, TypeTag::Three, TypeTag::Five];
-
-    /// The text of the tag.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            TypeTag::All => "all",
-            TypeTag::One => "1",
-            TypeTag::Two => "2",
-            TypeTag::Three => "3",
-            TypeTag::Five => "5",
-        }
-    }
-
-    /// The tag of that text.
-    pub fn parse(text: &str) -> Option<TypeTag> {
-        TypeTag::ALL_TAGS.into_iter().find(|tag| tag.as_str() == text)
-    }
-
-    /// The tag of that number on the wire.
-    pub fn from_number(number: u32) -> Option<TypeTag> {
-        TypeTag::ALL_TAGS.into_iter().find(|tag| *tag as u32 == number)
-    }
-}
-
-/// A window over the past (spec 2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Window {
-    /// [m − n, m) for n minutes.
-    Rolling(u32),
-    /// From the Europe/London midnight of the day that contains m − 1 min.
-    Today,
-}
-
-/// The windows that are published unless the configuration says otherwise.
-pub const DEFAULT_WINDOWS: [Window; 6] = [
-    Window::Rolling(60),
-    Window::Rolling(240),
-    Window::Rolling(480),
-    Window::Rolling(1_440),
-    Window::Today,
-    Window::Rolling(10_080),
-];
-
-impl Window {
-    /// The first minute that the window covers at `m`; it covers up to `m`, which it does not contain.
-    pub fn start(self, m: Minute, days: &LondonDays) -> Minute {
-        match self {
-            Window::Rolling(minutes) => m.minus(minutes),
-            Window::Today => days.midnight(m.minus(1)),
-        }
-    }
-
-    /// The last m at which the window still covers `minute`.
-    pub fn last_covering(self, minute: Minute, days: &LondonDays) -> Minute {
-        match self {
-            Window::Rolling(minutes) => minute.plus(minutes),
-            Window::Today => days.next_midnight(minute),
-        }
-    }
-
-    /// The step at which it is published, in minutes: a window of more than a day every 15 minutes.
-    pub fn step(self) -> u32 {
-        match self {
-            Window::Rolling(minutes) if minutes > 1_440 => 15,
-            Window::Rolling(_) | Window::Today => 1,
-        }
-    }
-
-    /// Its number on the wire: its minutes, 0 for today.
-    pub fn number(self) -> u32 {
-        match self {
-            Window::Rolling(minutes) => minutes,
-            Window::Today => 0,
-        }
-    }
-
-    /// The window of that number on the wire.
-    pub fn from_number(number: u32) -> Window {
-        if number == 0 { Window::Today } else { Window::Rolling(number) }
-    }
-
-    /// Reads `4h`, `90m`, `7d` or `today`; at most 14 days, so that what is held covers it at every minute that is not final.
-    pub fn parse(text: &str) -> Option<Window> {
-        if text == "today" {
-            return Some(Window::Today);
-        }
-        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-        let number: u32 = number.parse().ok().filter(|n| (1..=20_160).contains(n))?;
-        let minutes = match unit {
-            "m" => number,
-            "h" => number * 60,
-            "d" => number * 1_440,
-            _ => return None,
-        };
-        (minutes <= 20_160).then_some(Window::Rolling(minutes))
-    }
-}
-
-impl fmt::Display for Window {
-    /// The text of the tag: `4h`, `7d`, `today`. 24 hours are `24h`, whole days beyond are days.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Window::Today => f.write_str("today"),
-            Window::Rolling(n) if n % 1_440 == 0 && *n > 1_440 => write!(f, "{}d", n / 1_440),
-            Window::Rolling(n) if n % 60 == 0 => write!(f, "{}h", n / 60),
-            Window::Rolling(n) => write!(f, "{n}m"),
-        }
+        self.definition().levels.contains(&level)
     }
 }
 
@@ -281,10 +172,28 @@ impl fmt::Display for Window {
 pub struct SeriesKey {
     /// The measure.
     pub measure: Measure,
-    /// Tag `type`, where the measure has it.
-    pub department_type: Option<TypeTag>,
+    /// The tag beside the window; of the kind that the measure has ([`Definition::tag`]).
+    pub tag: Tag,
     /// Tag `window`, where the measure has it.
     pub window: Option<Window>,
+}
+
+impl SeriesKey {
+    /// A series.
+    pub fn new(measure: Measure, tag: impl Into<Tag>, window: Option<Window>) -> SeriesKey {
+        SeriesKey { measure, tag: tag.into(), window }
+    }
+
+    /// Whether it has the tags that its measure has.
+    pub fn is_sound(&self) -> bool {
+        let definition = self.measure.definition();
+        definition.tag.takes(self.tag) && definition.by_window == self.window.is_some()
+    }
+
+    /// Name and text of each tag but `level`, `org` and `window`.
+    pub fn tags(&self) -> impl Iterator<Item = (&'static str, &str)> + use<'_> {
+        self.measure.definition().tag.tags(&self.tag)
+    }
 }
 
 /// The fields of a point in the order of [`Definition::fields`]; what is beyond them is 0.
@@ -300,13 +209,13 @@ pub struct Series {
 }
 
 impl Series {
-    /// The value of a field; `None` if the measure has no such field.
+    /// The value of a field; `None` if the measure has no such field. In units of [`Field::per_unit`].
     pub fn field(&self, name: &str) -> Option<i64> {
         self.key.measure.field(name).map(|index| self.values[index])
     }
 
-    /// The fields by name, in order.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, i64)> + '_ {
+    /// The fields with their values, in order.
+    pub fn fields(&self) -> impl Iterator<Item = (Field, i64)> + '_ {
         self.key.measure.definition().fields.iter().copied().zip(self.values)
     }
 }
@@ -351,25 +260,57 @@ pub struct OrgMinute {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Category;
 
     #[test]
     fn the_table_is_in_the_order_of_the_numbers_and_fits() {
         for (index, definition) in MEASURES.iter().enumerate() {
             assert_eq!(definition.measure as usize, index + 1);
-            assert!(definition.fields.len() <= MAX_FIELDS);
+            assert_eq!(Measure::ALL[index], definition.measure);
+            assert!((1..=MAX_FIELDS).contains(&definition.fields.len()));
+            assert!(!definition.levels.is_empty());
+            assert!(definition.swept || !definition.by_window);
             assert_eq!(Measure::parse(definition.name), Some(definition.measure));
+            assert_eq!(Measure::from_number(definition.measure as u32), Some(definition.measure));
+            for (at, field) in definition.fields.iter().enumerate() {
+                assert_eq!(definition.measure.field(field.name), Some(at));
+            }
         }
     }
 
     #[test]
-    fn windows_read_as_they_are_written() {
-        for text in ["1h", "4h", "8h", "24h", "7d", "90m", "today"] {
-            assert_eq!(Window::parse(text).map(|w| w.to_string()).as_deref(), Some(text));
+    fn a_series_of_each_measure_reads_as_it_is_written() {
+        let tag = |kind: TagKind| match kind {
+            TagKind::None => Tag::None,
+            TagKind::Type => TypeTag::Five.into(),
+            TagKind::Category => Category::C2.into(),
+            TagKind::Area | TagKind::Standard | TagKind::Scale | TagKind::Framework | TagKind::Source => {
+                Tag::text("resus-1").unwrap()
+            }
+            TagKind::Parameter => Tag::parameter("acute", "beds").unwrap(),
+        };
+        for definition in &MEASURES {
+            let window = definition.by_window.then_some(Window::Today);
+            let key = SeriesKey::new(definition.measure, tag(definition.tag), window);
+            assert!(key.is_sound());
+            let texts: Vec<&str> = key.tags().map(|(_, text)| text).collect();
+            let names: Vec<&str> = key.tags().map(|(name, _)| name).collect();
+            assert_eq!(names, definition.tag.names());
+            assert_eq!(definition.tag.parse(&texts), Some(key.tag));
+            for other in TagKind::ALL.into_iter().filter(|kind| !definition.tag.takes(tag(*kind))) {
+                assert!(!SeriesKey { tag: tag(other), ..key }.is_sound(), "{} {other:?}", definition.name);
+            }
+            let other = if definition.by_window { None } else { Some(Window::Today) };
+            assert!(!SeriesKey { window: other, ..key }.is_sound());
         }
-        for bad in ["", "h", "0h", "-1h", "4", "4w", "15d", "99999d", "+4h ", "4é", "Today"] {
-            assert_eq!(Window::parse(bad), None, "{bad}");
-        }
-        assert_eq!(Window::Rolling(10_080).step(), 15);
-        assert_eq!(Window::Rolling(1_440).step(), 1);
+    }
+
+    #[test]
+    fn fixed_point_is_exact_at_the_edge() {
+        let median = Measure::AeTreatment.definition().fields[1];
+        assert_eq!(median.number(47), Number::Float(23.5));
+        assert_eq!(median.held(23.5), 47);
+        assert_eq!(Measure::AeTreatment.definition().fields[0].number(47), Number::Integer(47));
+        assert_eq!(Measure::OpelParameter.definition().fields[0].number(912_500), Number::Float(0.9125));
     }
 }

@@ -21,12 +21,21 @@ pub enum Level {
     Region,
     /// England.
     Nation,
+    /// Any other grouping of organisations (`groups.csv`): above none and below none.
+    Group,
 }
 
 impl Level {
-    /// Every level, the lowest first.
-    pub const ALL: [Level; 6] =
-        [Level::Site, Level::Service, Level::Trust, Level::System, Level::Region, Level::Nation];
+    /// Every level, the lowest first; groups stand beside them.
+    pub const ALL: [Level; 7] = [
+        Level::Site,
+        Level::Service,
+        Level::Trust,
+        Level::System,
+        Level::Region,
+        Level::Nation,
+        Level::Group,
+    ];
 
     /// The name in tags, files and messages.
     pub fn as_str(self) -> &'static str {
@@ -37,6 +46,7 @@ impl Level {
             Level::System => "system",
             Level::Region => "region",
             Level::Nation => "nation",
+            Level::Group => "group",
         }
     }
 
@@ -279,7 +289,7 @@ fn organisation(
     by_code: &HashMap<String, OrgId>,
 ) -> Result<Organisation, OrganisationsError> {
     let code = row.code.clone();
-    let Some(level) = Level::parse(&row.level) else {
+    let Some(level) = Level::parse(&row.level).filter(|level| *level != Level::Group) else {
         return Err(OrganisationsError::Level { row: row_number, code, level: row.level.clone() });
     };
     let parent = match row.parent.as_str() {

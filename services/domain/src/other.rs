@@ -1,4 +1,4 @@
-//! The entities that are accepted and kept, but not measured yet: bed states, returns, declarations (spec 1.4–1.6).
+//! The entities of which there are few: bed states, returns, declarations (spec 1.4–1.6).
 //! They follow the same merge law; there are few of them, so they are held plainly.
 
 use crate::event::{Fact, Statement};
@@ -75,6 +75,13 @@ impl OtherKey {
         out.extend_from_slice(text.as_bytes());
     }
 
+    /// Of which organisation it speaks.
+    pub(crate) fn org(&self) -> OrgId {
+        match self {
+            OtherKey::Beds(org, _) | OtherKey::Return(_, org, _) | OtherKey::Escalation(org, _, _) => *org,
+        }
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Option<OtherKey> {
         let (head, text) = bytes.split_first_chunk::<7>()?;
         let [kind, o0, o1, n0, n1, n2, n3] = *head;
@@ -82,7 +89,7 @@ impl OtherKey {
         let number = u32::from_le_bytes([n0, n1, n2, n3]);
         let text = std::str::from_utf8(text).ok()?.to_owned();
         match kind {
-            0 => Some(OtherKey::Beds(org, Second(number))),
+            0 if text.is_empty() => Some(OtherKey::Beds(org, Second(number))),
             1 => Some(OtherKey::Return(text, org, number)),
             2 => Some(OtherKey::Escalation(org, text, Second(number))),
             _ => None,
@@ -132,6 +139,13 @@ impl OtherRecord {
         changed
     }
 
+    /// The values that stand; `None` if every fact is retracted, so that the entity does not exist.
+    pub(crate) fn amounts(&self) -> Option<[Option<u64>; 5]> {
+        let amounts =
+            [0, 1, 2, 3, 4].map(|index: usize| self.facts[index].as_ref().and_then(|one| one.value));
+        amounts.iter().any(Option::is_some).then_some(amounts)
+    }
+
     pub(crate) fn newest_recorded_at(&self) -> Millis {
         self.facts.iter().flatten().map(|one| one.recorded_at).max().unwrap_or(Millis(i64::MIN))
     }
@@ -158,8 +172,10 @@ impl OtherRecord {
         for fact in &mut record.facts {
             let (state, rest) = bytes.split_first()?;
             bytes = rest;
-            if *state == 0 {
-                continue;
+            match state {
+                0 => continue,
+                1 | 2 => {}
+                _ => return None,
             }
             let (value, rest) = bytes.split_first_chunk::<8>()?;
             let (recorded_at, rest) = rest.split_first_chunk::<8>()?;

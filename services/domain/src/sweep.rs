@@ -6,7 +6,7 @@ use crate::attendance::{Arrival, Arrived, Closed, Closing, CountedType, FOUR_HOU
 use crate::figures::{Figures, Leaf, Span, published_at};
 use crate::ids::OrgId;
 use crate::journey::{DAY_SECONDS, Handover, Wait};
-use crate::measures::{MAX_FIELDS, Measure, SeriesKey, TypeTag, Values, Window};
+use crate::measures::{MAX_FIELDS, Measure, SeriesKey, Tag, TypeTag, Values, Window};
 use crate::percentile::Bag;
 use crate::time::Minute;
 use crate::timeline::{Timed, Timeline};
@@ -422,10 +422,10 @@ impl Sweep {
         };
         let tag = window.map(|window| self.scope.windows[window]);
         let cell = position * self.scope.windows.len() + window.unwrap_or(0);
-        let mut give = |department_type, fields: &[i64]| {
+        let mut give = |department_type: Option<TypeTag>, fields: &[i64]| {
             let mut values = [0; MAX_FIELDS];
             values[..fields.len()].copy_from_slice(fields);
-            each(SeriesKey { measure, department_type, window: tag }, values);
+            each(SeriesKey { measure, tag: Tag::from(department_type), window: tag }, values);
         };
         match measure {
             Measure::AeFourHour => {
@@ -450,6 +450,17 @@ impl Sweep {
                 give(None, &[completed, o15, o30, o45, o60, total, p90, lost15, lost30]);
             }
             Measure::AmbQueue => give(None, &self.queue[position]),
+            Measure::AeArea
+            | Measure::AeTreatment
+            | Measure::AeAdmission
+            | Measure::AmbResponse
+            | Measure::BedState
+            | Measure::Standard
+            | Measure::Escalation
+            | Measure::Opel
+            | Measure::OpelParameter
+            | Measure::FirstKnown
+            | Measure::Feed => {}
         }
     }
 }
@@ -521,7 +532,7 @@ fn queue(waits: &[Wait], m: Minute) -> [i64; MAX_FIELDS] {
 pub(crate) fn everything(figures: &Figures) -> Scope {
     Scope {
         orgs: vec![true; figures.orgs.len()],
-        measures: Measure::ALL.to_vec(),
+        measures: Measure::swept().collect(),
         windows: figures.slots.windows().to_vec(),
     }
 }

@@ -14,10 +14,11 @@ use std::str;
 
 use contract::References;
 use csv::ByteRecord;
-use domain::admission::{Standards, admit, instants};
+use domain::admission::{admit, instants};
 use domain::event::{Attendance, Event, Fact, JourneyName, Outcome, Statement};
 use domain::ids::Ref;
 use domain::organisations::Level;
+use domain::standard::Standards;
 use domain::time::{Millis, rfc3339};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;

@@ -3,7 +3,8 @@
 //! It shows events with their pseudonyms and the names of fields that are wrong, and nothing else of a message.
 
 use contract::References;
-use domain::admission::{Standards, admit};
+use domain::admission::admit;
+use domain::standard::Standards;
 
 use crate::hl7::adt::{Surroundings, translate};
 use crate::hl7::{Message, messages};

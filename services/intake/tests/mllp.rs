@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use contract::refusal::{Origin, Refusal, decode};
 use contract::topics::{EVENTS, REFUSALS};
-use domain::admission::Standards;
 use domain::event::Outcome;
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use intake::feed::Feed;
 use intake::hl7::answer::Answer;
 use intake::metrics::Metrics;

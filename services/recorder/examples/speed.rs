@@ -9,7 +9,8 @@
 use std::time::Duration;
 
 use domain::measures::{
-    DEFAULT_WINDOWS, Freshness, MAX_FIELDS, MEASURES, OrgMinute, Revision, Series, SeriesKey, TypeTag,
+    DEFAULT_WINDOWS, Freshness, MAX_FIELDS, MEASURES, OrgMinute, Revision, Series, SeriesKey, TagKind,
+    TypeTag,
 };
 use domain::organisations::Level;
 use domain::time::Minute;
@@ -33,8 +34,8 @@ impl Observer for Nobody {
 /// Every series of an organisation with plausible figures.
 fn org_minute(org: usize, minute: u32) -> OrgMinute {
     let mut series = Vec::new();
-    for definition in &MEASURES {
-        let types: &[Option<TypeTag>] = if definition.by_type {
+    for definition in MEASURES.iter().filter(|one| matches!(one.tag, TagKind::None | TagKind::Type)) {
+        let types: &[Option<TypeTag>] = if definition.by_type() {
             &[Some(TypeTag::All), Some(TypeTag::One), Some(TypeTag::Two), Some(TypeTag::Three)]
         } else {
             &[None]
@@ -46,7 +47,7 @@ fn org_minute(org: usize, minute: u32) -> OrgMinute {
                 for (field, value) in values.iter_mut().take(definition.fields.len()).enumerate() {
                     *value = i64::from(minute % 97) * (field as i64 + 1) * (org as i64 % 5);
                 }
-                let key = SeriesKey { measure: definition.measure, department_type, window };
+                let key = SeriesKey::new(definition.measure, department_type, window);
                 series.push(Series { key, values });
             }
         }

@@ -229,7 +229,7 @@ impl Batcher {
 
 #[cfg(test)]
 mod tests {
-    use domain::measures::{Freshness, MAX_FIELDS, Measure, Series, Window};
+    use domain::measures::{Freshness, MAX_FIELDS, Measure, Series, Tag, Window};
     use rand::seq::SliceRandom;
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
@@ -245,7 +245,7 @@ mod tests {
         values[0] = value;
         let key = SeriesKey {
             measure: Measure::AmbHandover,
-            department_type: None,
+            tag: Tag::None,
             window: Some(Window::Rolling(window)),
         };
         Series { key, values }

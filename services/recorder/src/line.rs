@@ -1,14 +1,14 @@
 //! InfluxDB line protocol: how a series of an org-minute is written (spec 2.4).
 //!
 //! Responsible for the text alone: names, tags in a fixed, sorted order, fields with the suffix of their type, the
-//! timestamp in nanoseconds. It is not responsible for what is sent when. Every field is an integer, since the table of
-//! measures has no other; a reference of a patient cannot be written, since nothing here could format one.
+//! timestamp in nanoseconds. It is not responsible for what is sent when. A field is an integer, or a float where the table
+//! of measures holds it in fixed point; a reference of a patient cannot be written, since nothing here could format one.
 //!
 //! ```text
 //! ae_four_hour,level=site,org=RXF05,type=1,window=4h departed=12i,within=9i,over_12h=0i,implausible=0i 1795270020000000000
 //! ```
 
-use domain::measures::{OrgMinute, Series, Window};
+use domain::measures::{Field, OrgMinute, Series, Window};
 use domain::organisations::Level;
 use domain::time::Minute;
 
@@ -57,30 +57,60 @@ pub fn is_tag_value(text: &str) -> bool {
 fn write_checked(level: Level, org: &str, minute: Minute, series: &Series, out: &mut Vec<u8>) {
     let definition = series.key.measure.definition();
     out.extend_from_slice(definition.name.as_bytes());
+    // Sorted by name, as the database keeps them: "area", "category" and "framework" stand before "level".
+    write_tags(series, |name| name < "level", out);
     out.extend_from_slice(b",level=");
     out.extend_from_slice(level.as_str().as_bytes());
     out.extend_from_slice(b",org=");
     write_tag_value(org, out);
-    if let Some(department_type) = series.key.department_type {
-        out.extend_from_slice(b",type=");
-        out.extend_from_slice(department_type.as_str().as_bytes());
-    }
+    write_tags(series, |name| name > "level", out);
     if let Some(window) = series.key.window {
         out.extend_from_slice(b",window=");
         write_window(window, out);
     }
     let mut separator = b' ';
-    for (name, value) in definition.fields.iter().zip(series.values) {
+    for (field, value) in definition.fields.iter().zip(series.values) {
         out.push(separator);
-        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(field.name.as_bytes());
         out.push(b'=');
-        write_integer(value, out);
-        out.push(b'i');
+        write_value(*field, value, out);
         separator = b',';
     }
     out.push(b' ');
     write_unsigned(u64::from(minute.0) * 60, out);
     out.extend_from_slice(b"000000000\n");
+}
+
+/// The tags that are neither `level`, `org` nor `window`, as far as their names are wanted here.
+fn write_tags(series: &Series, wanted: impl Fn(&str) -> bool, out: &mut Vec<u8>) {
+    for (name, text) in series.key.tags().filter(|(name, _)| wanted(name)) {
+        out.push(b',');
+        out.extend_from_slice(name.as_bytes());
+        out.push(b'=');
+        write_tag_value(text, out);
+    }
+}
+
+/// `12i`, or `12.5` for a field in fixed point: its unit divides a power of ten, so that the digits end.
+fn write_value(field: Field, value: i64, out: &mut Vec<u8>) {
+    if field.per_unit == 1 {
+        write_integer(value, out);
+        out.push(b'i');
+        return;
+    }
+    let unit = field.per_unit.unsigned_abs();
+    if value < 0 {
+        out.push(b'-');
+    }
+    write_unsigned(value.unsigned_abs() / unit, out);
+    let mut rest = value.unsigned_abs() % unit;
+    if rest > 0 {
+        out.push(b'.');
+    }
+    while rest > 0 {
+        out.push(b'0' + (rest * 10 / unit) as u8);
+        rest = rest * 10 % unit;
+    }
 }
 
 /// Writes the value with comma, space and equals sign escaped.
@@ -146,7 +176,8 @@ pub fn point_name(line: &[u8]) -> (&[u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use domain::measures::{Freshness, Measure, Revision, SeriesKey, TypeTag, Values};
+    use domain::event::Category;
+    use domain::measures::{Freshness, Measure, Revision, SeriesKey, Tag, TagKind, TypeTag, Values};
     use rand::{Rng, SeedableRng};
     use rand_chacha::ChaCha8Rng;
 
@@ -165,10 +196,10 @@ mod tests {
         }
     }
 
-    fn series(measure: Measure, tag: Option<TypeTag>, window: Option<Window>, first: &[i64]) -> Series {
+    fn series(measure: Measure, tag: impl Into<Tag>, window: Option<Window>, first: &[i64]) -> Series {
         let mut values: Values = [0; domain::measures::MAX_FIELDS];
         values[..first.len()].copy_from_slice(first);
-        Series { key: SeriesKey { measure, department_type: tag, window }, values }
+        Series { key: SeriesKey::new(measure, tag, window), values }
     }
 
     #[test]
@@ -181,11 +212,17 @@ mod tests {
             series(Measure::AeDepartment, Some(TypeTag::Five), None, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]),
             series(
                 Measure::AmbHandover,
-                None,
+                Tag::None,
                 Some(Window::Rolling(10_080)),
                 &[1, 1, 1, 1, 1, 86_400, 7, 8, 9],
             ),
-            series(Measure::AmbQueue, None, None, &[3, 2, 1, 0, 0, 1_900, 0]),
+            series(Measure::AmbQueue, Tag::None, None, &[3, 2, 1, 0, 0, 1_900, 0]),
+            series(Measure::AeArea, Tag::text("Majors, 2").unwrap(), None, &[7, 6]),
+            series(Measure::AeTreatment, one, window, &[3, 125, 240]),
+            series(Measure::AeTreatment, one, window, &[2, 124, 62]),
+            series(Measure::AmbResponse, Category::C1, window, &[3, 1_497, 720]),
+            series(Measure::Escalation, Tag::text("opel").unwrap(), None, &[3]),
+            series(Measure::OpelParameter, Tag::parameter("acute", "beds").unwrap(), None, &[-912_500, 3, 1]),
         ];
         let mut out = Vec::new();
         write_org_minute(&org_minute("RXF05", all), &mut out).unwrap();
@@ -198,13 +235,19 @@ amb_handover,level=site,org=RXF05,window=7d completed=1i,over_15m=1i,over_30m=1i
 p90_s=7i,lost_15m_s=8i,lost_30m_s=9i 1795270020000000000
 amb_queue,level=site,org=RXF05 waiting=3i,over_15m=2i,over_30m=1i,over_45m=0i,over_60m=0i,longest_s=1900i,unclosed=0i \
 1795270020000000000
+ae_area,area=Majors\\,\\ 2,level=site,org=RXF05 present=7i,capacity=6i 1795270020000000000
+ae_treatment,level=site,org=RXF05,type=1,window=4h treated=3i,median_minutes=62.5,p90_minutes=240i 1795270020000000000
+ae_treatment,level=site,org=RXF05,type=1,window=4h treated=2i,median_minutes=62,p90_minutes=62i 1795270020000000000
+amb_response,category=C1,level=site,org=RXF05,window=4h responses=3i,total_s=1497i,p90_s=720i 1795270020000000000
+escalation,level=site,org=RXF05,scale=opel declared=3i 1795270020000000000
+opel_parameter,framework=acute,level=site,org=RXF05,parameter=beds value=-0.9125,points=3i,known=1i 1795270020000000000
 ";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 
     #[test]
     fn a_code_that_would_break_the_line_writes_nothing() {
-        let queue = || vec![series(Measure::AmbQueue, None, None, &[])];
+        let queue = || vec![series(Measure::AmbQueue, Tag::None, None, &[])];
         for bad in [
             "",
             "A\n",
@@ -230,7 +273,7 @@ amb_queue,level=site,org=RXF05 waiting=3i,over_15m=2i,over_30m=1i,over_45m=0i,ov
             Level::Site,
             "A\n",
             Minute(1),
-            &series(Measure::AmbQueue, None, None, &[]),
+            &series(Measure::AmbQueue, Tag::None, None, &[]),
             &mut Vec::new(),
         );
     }
@@ -247,36 +290,47 @@ amb_queue,level=site,org=RXF05 waiting=3i,over_15m=2i,over_30m=1i,over_45m=0i,ov
     /// A random series of every shape: also tags that the table does not foresee and the ends of the integers.
     fn random_series(random: &mut ChaCha8Rng) -> Series {
         let measure = Measure::ALL[random.random_range(0..Measure::ALL.len())];
-        let department_type =
-            measure.definition().by_type.then(|| TypeTag::ALL_TAGS[random.random_range(0..5)]);
+        let tag = match measure.definition().tag {
+            TagKind::None => Tag::None,
+            TagKind::Type => TypeTag::ALL_TAGS[random.random_range(0..5)].into(),
+            TagKind::Category => Category::ALL[random.random_range(0..5)].into(),
+            TagKind::Area | TagKind::Standard | TagKind::Scale | TagKind::Framework | TagKind::Source => {
+                Tag::text(["Resus 1", "a,b=c", "é"][random.random_range(0..3)]).unwrap()
+            }
+            TagKind::Parameter => Tag::parameter("acute-2023-24", "beds, open").unwrap(),
+        };
         let window =
             measure.definition().by_window.then(|| Window::from_number(random.random_range(0..44_641)));
         let mut values: Values = [0; domain::measures::MAX_FIELDS];
-        for value in values.iter_mut().take(measure.definition().fields.len()) {
+        for (value, field) in values.iter_mut().zip(measure.definition().fields) {
             *value = match random.random_range(0..8) {
+                // As many digits as a float has.
+                _ if field.per_unit > 1 => random.random_range(-1_000_000_000_000..1_000_000_000_000),
                 0 => random.random(),
                 1 => i64::MIN,
                 2 => i64::MAX,
                 _ => random.random_range(-20..2_000),
             };
         }
-        Series { key: SeriesKey { measure, department_type, window }, values }
+        Series { key: SeriesKey { measure, tag, window }, values }
     }
 
     /// What the parser must say about a line, built from the series and not from the line.
     fn meant(level: Level, org: &str, minute: Minute, series: &Series) -> Parsed {
         let mut tags =
             vec![("level".to_owned(), level.as_str().to_owned()), ("org".to_owned(), org.to_owned())];
-        if let Some(tag) = series.key.department_type {
-            tags.push(("type".to_owned(), tag.as_str().to_owned()));
-        }
+        tags.extend(series.key.tags().map(|(name, text)| (name.to_owned(), text.to_owned())));
         if let Some(window) = series.key.window {
             tags.push(("window".to_owned(), window.to_string()));
         }
+        tags.sort();
         Parsed {
             measurement: series.key.measure.as_str().to_owned(),
             tags,
-            fields: series.fields().map(|(name, value)| (name.to_owned(), value)).collect(),
+            fields: series
+                .fields()
+                .map(|(field, value)| (field.name.to_owned(), field.number(value)))
+                .collect(),
             timestamp: i64::from(minute.0) * 60_000_000_000,
         }
     }

@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Replay(ReplayArgs),
     /// Makes events of a simulated country.
     Simulate(SimulateArgs),
-    /// Turns published monthly A&E tables into events that reproduce them exactly.
+    /// Turns published monthly tables into events: A&E attendances that reproduce them exactly, or returns.
     Import(ImportArgs),
     /// Writes the situation report of a day, week or month from the board's store.
     Report(ReportArgs),
@@ -184,23 +184,61 @@ pub(crate) struct SimulateArgs {
 
 /// `sitrep import`
 #[derive(Debug, Args)]
+#[command(after_long_help = IMPORT_EXAMPLES)]
 pub(crate) struct ImportArgs {
-    /// NHS England monthly A&E tables (MSitAE), or the long form with period, org_code, type.
+    /// Published tables, told apart by their header: NHS England's monthly A&E table (MSitAE), its long form (period,
+    /// org_code, type, attendances, breaches, admissions), ambulance systems indicators (AmbSYS), general and acute beds
+    /// by trust.
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// What they become; `returns` comes later.
-    #[arg(long = "as", value_name = "KIND", default_value = "attendances")]
-    pub(crate) kind: String,
-    /// Writes the places that the tables name: nation, regions, providers, a derived site for each provider and type.
+    /// What they become. Attendances: of A&E tables, one event each, so that attendances and those over four hours come
+    /// out exactly, and admissions and waits where they fit. Returns: of any table, what it says for each standard,
+    /// organisation and month.
+    #[arg(long = "as", value_name = "KIND", value_enum, default_value_t = ImportKind::Attendances)]
+    pub(crate) kind: ImportKind,
+    /// Only these months, such as 2017-10.
+    #[arg(long, value_delimiter = ',', value_name = "MONTH,…")]
+    pub(crate) month: Vec<String>,
+    /// organisations.csv: what it does not know is left out and reported. England as shipped, as for replay.
+    #[arg(long, value_name = "FILE", conflicts_with = "organisations_out")]
+    pub(crate) organisations: Option<PathBuf>,
+    /// Writes the places that the tables name, and knows them all: nation, regions, providers, ambulance services, a
+    /// derived site for each provider and type.
     #[arg(long, value_name = "FILE")]
     pub(crate) organisations_out: Option<PathBuf>,
-    /// Seed of what the tables do not say: when within the month, and how long a stay.
+    /// When the tables were published, RFC 3339: of two returns the later one counts, so a revised table needs a later
+    /// instant. Default: the second Thursday after the month. For returns.
+    #[arg(long, value_name = "T")]
+    pub(crate) recorded_at: Option<String>,
+    /// Seed of what the tables do not say: when within the month, and how long a stay. For attendances.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Where the events go; default: standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
+
+/// What a published table becomes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum ImportKind {
+    /// One event an attendance.
+    Attendances,
+    /// One event a standard, organisation and month.
+    Returns,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  One month as attendances, replayed into a store for the board:
+    sitrep import msitae-2025-10.csv --organisations-out places.csv --out october.ndjson
+    sitrep replay --organisations places.csv --events october.ndjson \\
+        --from 2025-10-01T00:00:00Z --until 2025-11-01T00:00:00Z --step 1h --store october
+  Two months of a table of many:
+    sitrep import ae-2016-04_2018-03.csv --month 2016-10,2017-10 --organisations-out places.csv --out two.ndjson
+  Ambulance indicators and beds as returns, those of trusts that are not known left out:
+    sitrep import ambsys.csv ga-beds.csv --as returns --out returns.ndjson
+
+Importing a table again changes nothing: its events have the same ids.";
 
 /// `sitrep feed`
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod replay;
 mod report;
 mod services;
 mod simulate;
+mod tables;
 mod token;
 mod topics;
 mod up;

@@ -1,6 +1,7 @@
 //! Starting each service, alone over Kafka or beside the others in `sitrep up`.
 
 use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use aggregator::backfill::{self, Backfill};
@@ -9,9 +10,9 @@ use aggregator::pipeline;
 use anyhow::{Context, Result};
 use axum::Router;
 use contract::topics::{ALERTS, EVENTS, MEASURES};
-use domain::admission::Standards;
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 use intake::pseudonym::{KeyChangeError, check_key};
 use prometheus::Registry;
 use runtime::access::{Access, AccessError, AccessMetrics, Sources};
@@ -35,7 +36,7 @@ pub(crate) enum Service {
 pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
     let (organisations, _) = config::organisations(&config.organisations)?;
-    let standards = config.standards()?.1;
+    let standards = config.tables(&organisations, &config.windows()?)?.standards;
     let rules = match service {
         Service::Alert => Some(config.rules(&organisations, None)?),
         Service::Intake | Service::Record => None,
@@ -294,7 +295,8 @@ fn backfill(args: &AggregateArgs, config: config::Config) -> Result<()> {
     if !args.partial {
         reaches_back(&plant, &backfill)?;
     }
-    let mut replay = Replay::new(settings);
+    // It ends with the process: giving its memory back record by record would take a third of a second.
+    let mut replay = ManuallyDrop::new(Replay::new(settings));
     let mut progress = Progress::new(&*plant.clock, "backfill");
     let report = backfill::run(&*plant.log, &mut replay, &backfill, &mut |report| {
         progress.at(|| {

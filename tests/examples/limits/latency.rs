@@ -12,7 +12,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::Duration;
 
 use board::read::Reader;
-use domain::measures::{Measure, TypeTag, Window};
+use domain::measures::{Measure, Tag, TypeTag, Window};
 use domain::organisations::Level;
 use domain::time::{Millis, Second};
 use runtime::clock::{Clock, SystemClock};
@@ -78,7 +78,7 @@ fn count(reader: &mut Reader, site: &str) -> Result<i64, board::store::StoreErro
     let series = reader.newest(site)?.map(|newest| newest.series).unwrap_or_default();
     let arrived = series.iter().find(|series| {
         series.key.measure == Measure::AeArrivals
-            && series.key.department_type == Some(TypeTag::All)
+            && series.key.tag == Tag::Type(TypeTag::All)
             && series.key.window == Window::parse("24h")
     });
     Ok(arrived.map_or(0, |series| series.values[0]))

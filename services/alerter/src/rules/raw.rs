@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::alert::Silence;
-use domain::alert::rule::{Escalation, Rule, SeriesFilter};
+use domain::alert::rule::{Escalation, Rule, SeriesFilter, TagsUsed};
 use domain::alert::template::Template;
 use domain::alert::value::{Condition, FieldRef, Value};
 use domain::alert::{Fingerprint, Severity};
-use domain::measures::{Measure, TypeTag, Window};
+use domain::measures::{Measure, Tag, TagKind, TypeTag, Window};
 use domain::organisations::Level;
 use domain::time::{Millis, rfc3339};
 use runtime::config::{Duration, Secret};
@@ -84,8 +84,33 @@ struct RawRule {
 struct RawSeries {
     #[serde(rename = "type")]
     department_type: Option<String>,
+    category: Option<String>,
+    area: Option<String>,
+    scale: Option<String>,
+    framework: Option<String>,
+    parameter: Option<String>,
+    source: Option<String>,
     window: Option<String>,
 }
+
+impl RawSeries {
+    /// The tag of that name, which is neither `type` nor `window`.
+    fn other(&self, name: &str) -> Option<&str> {
+        let text = match name {
+            "category" => &self.category,
+            "area" => &self.area,
+            "scale" => &self.scale,
+            "framework" => &self.framework,
+            "parameter" => &self.parameter,
+            "source" => &self.source,
+            _ => &None,
+        };
+        text.as_deref()
+    }
+}
+
+/// The names that [`RawSeries::other`] knows.
+const OTHER_TAGS: [&str; 6] = ["category", "area", "scale", "framework", "parameter", "source"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -276,12 +301,9 @@ impl RuleReader<'_> {
 
     fn level(&self, place: &str, text: &str) -> Checked<Level> {
         let levels = Level::ALL.map(Level::as_str).join(", ");
-        match (Level::parse(text), text) {
-            (Some(level), _) => Ok(level),
-            (None, "group") => {
-                wrong(place, "level", format!("\"group\" is not supported yet: one of {levels}"))
-            }
-            (None, _) => wrong(place, "level", format!("\"{text}\" is no level: one of {levels}")),
+        match Level::parse(text) {
+            Some(level) => Ok(level),
+            None => wrong(place, "level", format!("\"{text}\" is no level: one of {levels}")),
         }
     }
 
@@ -304,9 +326,10 @@ impl RuleReader<'_> {
     }
 
     fn series(&self, place: &str, raw: &RawSeries, fields: &[FieldRef]) -> Checked<SeriesFilter> {
+        let used = TagsUsed::of(fields.iter().copied());
         let department_type = match &raw.department_type {
             None => None,
-            Some(_) if !fields.iter().any(|field| field.measure.definition().by_type) => {
+            Some(_) if !used.by_type => {
                 return wrong(place, "series.type", "no measure of this rule has a tag type: leave it out");
             }
             Some(text) => match TypeTag::parse(text) {
@@ -319,7 +342,7 @@ impl RuleReader<'_> {
         };
         let window = match &raw.window {
             None => None,
-            Some(_) if !fields.iter().any(|field| field.measure.definition().by_window) => {
+            Some(_) if !used.by_window => {
                 return wrong(
                     place,
                     "series.window",
@@ -328,7 +351,39 @@ impl RuleReader<'_> {
             }
             Some(text) => Some(self.window(place, text)?),
         };
-        Ok(SeriesFilter { department_type, window })
+        let other = self.other(place, raw, fields, used)?;
+        Ok(SeriesFilter { department_type, other, window })
+    }
+
+    /// The tag that is neither `type` nor `window`: all its names, or none.
+    fn other(
+        &self,
+        place: &str,
+        raw: &RawSeries,
+        fields: &[FieldRef],
+        used: TagsUsed,
+    ) -> Checked<Option<(TagKind, Tag)>> {
+        let kinds = fields.iter().map(|field| field.measure.definition().tag).filter(|kind| kind.is_other());
+        if kinds.clone().any(|kind| Some(kind) != used.other) {
+            let names = kinds.map(|kind| kind.names().join(" and ")).collect::<BTreeSet<_>>();
+            let names = names.into_iter().collect::<Vec<_>>().join(", ");
+            return wrong(place, "value", format!("measures of different tags ({names}) in one rule"));
+        }
+        let names = used.other.map_or(&[][..], TagKind::names);
+        let mut foreign = OTHER_TAGS.iter().filter(|name| raw.other(name).is_some() && !names.contains(name));
+        if let Some(name) = foreign.next() {
+            let what = format!("no measure of this rule has a tag {name}: leave it out");
+            return wrong(place, &format!("series.{name}"), what);
+        }
+        let texts: Vec<&str> = names.iter().filter_map(|name| raw.other(name)).collect();
+        match used.other {
+            None => Ok(None),
+            Some(_) if texts.is_empty() => Ok(None),
+            Some(kind) => match kind.parse(&texts) {
+                Some(tag) => Ok(Some((kind, tag))),
+                None => wrong(place, "series", format!("{texts:?} is no {}", names.join(" and "))),
+            },
+        }
     }
 
     fn window(&self, place: &str, text: &str) -> Checked<Window> {
@@ -384,7 +439,7 @@ fn exists(place: &str, level: Level, series: SeriesFilter, fields: &[FieldRef]) 
             return wrong(place, "level", format!("{name} does not exist at level {}", level.as_str()));
         }
         let has_type_5 = matches!(measure, Measure::AeDepartment | Measure::AeArrivals);
-        if series.department_type == Some(TypeTag::Five) && measure.definition().by_type && !has_type_5 {
+        if series.department_type == Some(TypeTag::Five) && measure.definition().by_type() && !has_type_5 {
             return wrong(place, "series.type", format!("{name} does not count type 5"));
         }
     }

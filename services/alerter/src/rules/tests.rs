@@ -111,12 +111,12 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
     (
         "level",
         "level = \"ward\"",
-        "rule \"four-hour\" level: \"ward\" is no level: one of site, service, trust, system, region, nation",
+        "rule \"four-hour\" level: \"ward\" is no level: one of site, service, trust, system, region, nation, group",
     ),
     (
         "level",
         "level = \"group\"",
-        "rule \"four-hour\" level: \"group\" is not supported yet: one of site, service, trust, system, region, nation",
+        "rule \"four-hour\" level: \"group\" is not supported yet: one of site, service, trust, system, region, nation, group",
     ),
     ("level", "level = \"trust\"", "rule \"four-hour\" orgs: \"S1\" is no trust of organisations.csv"),
     ("orgs", "orgs = [\"S9\"]", "rule \"four-hour\" orgs: \"S9\" is no site of organisations.csv"),

@@ -6,7 +6,7 @@ use domain::alert::episode::{Phase, Track};
 use domain::alert::outbox::{Entry, Kind, Notice};
 use domain::alert::rule::Tags;
 use domain::alert::value::Amount;
-use domain::measures::{Measure, Revision, SeriesKey, TypeTag, Values, Window};
+use domain::measures::{Measure, Revision, SeriesKey, Tag, TagKind, TypeTag, Values, Window};
 use domain::organisations::Level;
 use domain::time::{Millis, Minute};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,9 @@ struct SavedFigure {
     measure: String,
     #[serde(rename = "type")]
     department_type: Option<String>,
+    /// The texts of a tag that is no type.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    other: Vec<String>,
     window: Option<u32>,
     minute: u32,
     epoch: u64,
@@ -45,6 +48,9 @@ struct SavedWatch {
     rule: String,
     #[serde(rename = "type")]
     department_type: Option<String>,
+    /// The name and the text of each tag that is neither type nor window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    other: Vec<(String, String)>,
     window: Option<u32>,
     newest: Option<u32>,
     before: SavedPhase,
@@ -126,7 +132,11 @@ impl SavedFigure {
     fn of(key: SeriesKey, figure: &Figure) -> SavedFigure {
         SavedFigure {
             measure: key.measure.as_str().to_owned(),
-            department_type: key.department_type.map(|tag| tag.as_str().to_owned()),
+            department_type: key.tag.department_type().map(|tag| tag.as_str().to_owned()),
+            other: match key.tag {
+                Tag::None | Tag::Type(_) => Vec::new(),
+                Tag::Category(_) | Tag::Text(_) => key.tags().map(|(_, text)| text.to_owned()).collect(),
+            },
             window: key.window.map(Window::number),
             minute: figure.minute.0,
             epoch: figure.revision.epoch,
@@ -136,11 +146,15 @@ impl SavedFigure {
     }
 
     fn restored(&self) -> Restored<(SeriesKey, Figure)> {
-        let key = SeriesKey {
-            measure: named(Measure::parse(&self.measure), "measure", &self.measure)?,
-            department_type: department_type(self.department_type.as_deref())?,
-            window: self.window.map(Window::from_number),
-        };
+        let measure = named(Measure::parse(&self.measure), "measure", &self.measure)?;
+        let texts: Vec<&str> = self
+            .department_type
+            .as_deref()
+            .into_iter()
+            .chain(self.other.iter().map(String::as_str))
+            .collect();
+        let tag = named(measure.definition().tag.parse(&texts), "tag", &texts.join(" "))?;
+        let key = SeriesKey { measure, tag, window: self.window.map(Window::from_number) };
         let mut values = Values::default();
         for (place, value) in values.iter_mut().zip(&self.values) {
             *place = *value;
@@ -154,12 +168,29 @@ fn department_type(text: Option<&str>) -> Restored<Option<TypeTag>> {
     text.map(|text| named(TypeTag::parse(text), "type", text)).transpose()
 }
 
+fn other(pairs: &[(String, String)]) -> Restored<Option<(TagKind, Tag)>> {
+    if pairs.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<&str> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+    let texts: Vec<&str> = pairs.iter().map(|(_, text)| text.as_str()).collect();
+    let kind = TagKind::ALL.into_iter().find(|kind| kind.names() == names);
+    let tag = kind.and_then(|kind| Some((kind, kind.parse(&texts)?)));
+    named(tag, "tag", &names.join(" ")).map(Some)
+}
+
 impl SavedWatch {
     fn of(rule: &str, tags: Tags, watch: &Watch) -> SavedWatch {
         let Track { newest, before, now, ended, stale, idle } = watch.track;
         SavedWatch {
             rule: rule.to_owned(),
             department_type: tags.department_type.map(|tag| tag.as_str().to_owned()),
+            other: match &tags.other {
+                None => Vec::new(),
+                Some((kind, tag)) => {
+                    kind.tags(tag).map(|(name, text)| (name.to_owned(), text.to_owned())).collect()
+                }
+            },
             window: tags.window.map(Window::number),
             newest: newest.map(|minute| minute.0),
             before: SavedPhase::of(before),
@@ -175,7 +206,8 @@ impl SavedWatch {
 
     fn restored(self) -> Restored<((String, Tags), Watch)> {
         let window = self.window.map(Window::from_number);
-        let tags = Tags { department_type: department_type(self.department_type.as_deref())?, window };
+        let department_type = department_type(self.department_type.as_deref())?;
+        let tags = Tags { department_type, other: other(&self.other)?, window };
         let track = Track {
             newest: self.newest.map(Minute),
             before: self.before.restored(),

@@ -108,7 +108,7 @@ mod tests {
 
     fn key(window: u32) -> SeriesKey {
         let window = Some(Window::Rolling(window));
-        SeriesKey { measure: Measure::AeFourHour, department_type: Some(TypeTag::One), window }
+        SeriesKey::new(Measure::AeFourHour, TypeTag::One, window)
     }
 
     fn publish(figures: &mut Figures, minute: u32, n: u32, restated: bool, series: &[(u32, i64)]) -> bool {

@@ -437,7 +437,7 @@ fn a_tag_left_out_gives_each_of_its_values_an_episode() {
     for minute in 0..3 {
         let mut record = four_hour("S1", M + minute, 1, 70, 100);
         let mut other = record.series[0];
-        other.key.department_type = Some(domain::measures::TypeTag::All);
+        other.key.tag = domain::measures::TypeTag::All.into();
         record.series.push(other);
         drill.publish(&record);
     }

@@ -1,10 +1,11 @@
 //! `GET /v1/measures`: points of one measure for some organisations, from the board's store.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::measures::{DEFAULT_WINDOWS, Measure, SeriesKey, TypeTag, Window};
+use domain::measures::{DEFAULT_WINDOWS, Measure, Number, SeriesKey, Tag, TagKind, TypeTag, Window};
 use domain::time::Minute;
 use serde::Serialize;
 
@@ -23,8 +24,8 @@ const DEFAULT_MINUTES: u32 = 240;
 struct Question {
     measure: Measure,
     orgs: Vec<String>,
-    /// Empty: every one.
-    types: Vec<TypeTag>,
+    /// For each name of the measure's tag the texts that are wanted; empty: every one.
+    tags: Vec<Vec<String>>,
     /// Empty: every one.
     windows: Vec<Window>,
     range: Range,
@@ -46,12 +47,30 @@ struct SeriesView {
     org: String,
     name: String,
     level: &'static str,
-    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
-    department_type: Option<&'static str>,
+    /// `type`, `category`, `area`, …
+    #[serde(flatten)]
+    tags: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<String>,
     /// Unix seconds, then the fields. A minute without a point says the same as zeros (spec 2.4).
-    points: Vec<Vec<i64>>,
+    points: Vec<Vec<Figure>>,
+}
+
+/// A number of a point.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Figure {
+    Integer(i64),
+    Float(f64),
+}
+
+impl From<Number> for Figure {
+    fn from(number: Number) -> Figure {
+        match number {
+            Number::Integer(value) => Figure::Integer(value),
+            Number::Float(value) => Figure::Float(value),
+        }
+    }
 }
 
 pub(super) async fn measures(
@@ -101,12 +120,10 @@ impl Question {
         }
         let measure = measure(asked)?;
         let orgs = orgs(asked, measure, board)?;
-        let definition = measure.definition();
-        let types = tags(asked, "type", definition.by_type, measure, TypeTag::parse, "all, 1, 2, 3 or 5")?;
-        let hint = "1h, 4h, 8h, 24h, today or 7d";
-        let windows = tags(asked, "window", definition.by_window, measure, Window::parse, hint)?;
+        let tags = texts(asked, measure)?;
+        let windows = windows(asked, measure)?;
         let range = range(asked, newest)?;
-        let question = Question { measure, orgs, types, windows, range };
+        let question = Question { measure, orgs, tags, windows, range };
         question.check_size()?;
         Ok(question)
     }
@@ -119,7 +136,7 @@ impl Question {
         };
         let definition = self.measure.definition();
         let series = self.orgs.len() as u64
-            * several(self.types.len(), definition.by_type, TypeTag::ALL_TAGS.len())
+            * self.tags.iter().map(|wanted| several(wanted.len(), true, TAGS_EXPECTED)).product::<u64>()
             * several(self.windows.len(), definition.by_window, DEFAULT_WINDOWS.len());
         let points = series * self.range.points();
         if points <= POINTS_MAX {
@@ -131,14 +148,17 @@ impl Question {
             "step",
             format!(
                 "makes up to {points} points, more than the {POINTS_MAX} of one answer: \
-                 take {step}m or more, a shorter time, fewer organisations, or name a type and a window"
+                 take {step}m or more, a shorter time, fewer organisations, or name a tag and a window"
             ),
         ))
     }
 
     fn wants(&self, key: &SeriesKey) -> bool {
         key.measure == self.measure
-            && (self.types.is_empty() || key.department_type.is_some_and(|tag| self.types.contains(&tag)))
+            && key
+                .tags()
+                .zip(&self.tags)
+                .all(|((_, text), wanted)| wanted.is_empty() || wanted.iter().any(|one| one == text))
             && (self.windows.is_empty() || key.window.is_some_and(|window| self.windows.contains(&window)))
     }
 
@@ -148,13 +168,31 @@ impl Question {
             from: self.range.from.to_string(),
             until: self.range.until.to_string(),
             step_minutes: self.range.step_minutes,
-            fields: self.measure.definition().fields.to_vec(),
+            fields: self.measure.definition().fields.iter().map(|field| field.name).collect(),
             series,
         }
     }
 }
 
-const PARAMETERS: [&str; 7] = ["measure", "org", "type", "window", "from", "until", "step"];
+const PARAMETERS: [&str; 14] = [
+    "measure",
+    "org",
+    "type",
+    "category",
+    "area",
+    "standard",
+    "scale",
+    "framework",
+    "parameter",
+    "source",
+    "window",
+    "from",
+    "until",
+    "step",
+];
+
+/// How many values a tag that is left open is expected to have: as many as tag `type`.
+const TAGS_EXPECTED: usize = TypeTag::ALL_TAGS.len();
 
 fn measure(asked: &[(String, String)]) -> Result<Measure, Refusal> {
     let names = || Measure::ALL.map(Measure::as_str).join(", ");
@@ -187,26 +225,73 @@ fn orgs(asked: &[(String, String)], measure: Measure, board: &Board) -> Result<V
     Ok(orgs)
 }
 
-fn tags<T: PartialEq>(
-    asked: &[(String, String)],
-    name: &str,
-    by: bool,
-    measure: Measure,
-    parse: impl Fn(&str) -> Option<T>,
-    hint: &str,
-) -> Result<Vec<T>, Refusal> {
-    let mut tags = Vec::new();
-    for text in values(asked, name) {
-        if !by {
-            return Err(Refusal::new(name, format!("is not a tag of {}: leave it out", measure.as_str())));
-        }
-        match parse(text) {
-            Some(tag) if tags.contains(&tag) => {}
-            Some(tag) => tags.push(tag),
-            None => return Err(Refusal::new(name, format!("{} must be {hint}", quoted(text)))),
+/// The texts of the measure's tag that are wanted, by its names.
+fn texts(asked: &[(String, String)], measure: Measure) -> Result<Vec<Vec<String>>, Refusal> {
+    let kind = measure.definition().tag;
+    let all = TagKind::ALL.into_iter().flat_map(|kind| kind.names());
+    for name in all.filter(|name| !kind.names().contains(name)) {
+        if values(asked, name).next().is_some() {
+            return Err(no_tag(name, measure));
         }
     }
+    let hint = match kind {
+        TagKind::Type => "all, 1, 2, 3 or 5",
+        TagKind::Category => "C1, C2, C3, C4 or C5",
+        TagKind::None
+        | TagKind::Area
+        | TagKind::Standard
+        | TagKind::Scale
+        | TagKind::Framework
+        | TagKind::Parameter
+        | TagKind::Source => "1 to 64 bytes of text",
+    };
+    let mut tags = Vec::new();
+    for name in kind.names() {
+        let mut wanted: Vec<String> = Vec::new();
+        for text in values(asked, name) {
+            let is_one = match kind {
+                TagKind::Parameter => Tag::text(text).is_some(),
+                TagKind::None
+                | TagKind::Type
+                | TagKind::Category
+                | TagKind::Area
+                | TagKind::Standard
+                | TagKind::Scale
+                | TagKind::Framework
+                | TagKind::Source => kind.parse(&[text]).is_some(),
+            };
+            if !is_one {
+                return Err(Refusal::new(name, format!("{} must be {hint}", quoted(text))));
+            }
+            if !wanted.iter().any(|held| held == text) {
+                wanted.push(text.to_owned());
+            }
+        }
+        tags.push(wanted);
+    }
     Ok(tags)
+}
+
+fn no_tag(name: &str, measure: Measure) -> Refusal {
+    Refusal::new(name, format!("is not a tag of {}: leave it out", measure.as_str()))
+}
+
+fn windows(asked: &[(String, String)], measure: Measure) -> Result<Vec<Window>, Refusal> {
+    let mut windows = Vec::new();
+    for text in values(asked, "window") {
+        if !measure.definition().by_window {
+            return Err(no_tag("window", measure));
+        }
+        match Window::parse(text) {
+            Some(window) if windows.contains(&window) => {}
+            Some(window) => windows.push(window),
+            None => {
+                let message = format!("{} must be 1h, 4h, 8h, 24h, today or 7d", quoted(text));
+                return Err(Refusal::new("window", message));
+            }
+        }
+    }
+    Ok(windows)
 }
 
 fn range(asked: &[(String, String)], newest: Minute) -> Result<Range, Refusal> {
@@ -254,15 +339,16 @@ fn views(org: &str, points: Points, board: &Board) -> Vec<SeriesView> {
     let table = board.organisations();
     let Some(found) = table.find(org).map(|id| table.get(id)) else { return Vec::new() };
     let view = |(key, points): (SeriesKey, Vec<(Minute, domain::measures::Values)>)| {
-        let fields = key.measure.definition().fields.len();
+        let fields = key.measure.definition().fields;
         let row = |(minute, values): (Minute, domain::measures::Values)| {
-            std::iter::once(i64::from(minute.start().0)).chain(values[..fields].iter().copied()).collect()
+            let figures = fields.iter().zip(values).map(|(field, value)| field.number(value).into());
+            std::iter::once(Figure::Integer(i64::from(minute.start().0))).chain(figures).collect()
         };
         SeriesView {
             org: org.to_owned(),
             name: found.name.clone(),
             level: found.level.as_str(),
-            department_type: key.department_type.map(TypeTag::as_str),
+            tags: key.tags().map(|(name, text)| (name, text.to_owned())).collect(),
             window: key.window.map(|window| window.to_string()),
             points: points.into_iter().map(row).collect(),
         }

@@ -10,10 +10,13 @@ use super::document::{Document, Section};
 use super::figures::{Figures, FourHour, Source};
 use super::number::{self, Better, NONE, Share, count};
 use super::period::{self, Span};
-use super::{Below, BelowOne, Report};
+use super::{Below, BelowCount, BelowOne, Report};
 
 mod tables;
 
+/// What must stand where figures of published tables are shown.
+const LICENCE: &str =
+    "Contains public sector information licensed under the Open Government Licence v3.0 (NHS England).";
 /// Of how many organisations below the floor a document names.
 const NAMED: usize = 25;
 /// Of how many the summary names.
@@ -31,7 +34,7 @@ pub(super) fn document(report: &Report) -> Document {
         labels: labels(report),
         summary: summary(report),
         sections,
-        notes: notes(),
+        notes: notes(report),
     }
 }
 
@@ -47,7 +50,16 @@ fn days(figures: &Figures) -> String {
 }
 
 fn labels(report: &Report) -> Vec<String> {
-    let mut labels = vec![format!("Live, unvalidated, as at {}.", period::local(report.as_at))];
+    let as_at = period::local(report.as_at);
+    let mut labels = vec![if report.is_made_up() {
+        format!(
+            "Made from published monthly tables, as at {as_at}: the attendances of a month and those over four hours \
+             are as published, by provider and type. When within the month and how long within the bounds is made up, \
+             and so is what follows from it: single days and weeks, arrivals, 12 hours since arrival, who was present."
+        )
+    } else {
+        format!("Live, unvalidated, as at {as_at}.")
+    }];
     if report.now.period.end() > report.as_at {
         labels.push("The period is not over: what follows is what there is of it so far.".to_owned());
     }
@@ -69,6 +81,11 @@ fn summary(report: &Report) -> Vec<String> {
         paragraphs.push(attendances(report, all));
     }
     paragraphs.extend(lowest(&report.below));
+    paragraphs.push(format!(
+        "{}: {}.",
+        number::capital(just_before(report.now.period.span)),
+        shares(report, &report.before)
+    ));
     paragraphs
 }
 
@@ -86,9 +103,10 @@ fn compliance(report: &Report) -> String {
         }
         None => text.push_str(", no target being in force"),
     }
-    text.push_str(&format!("; {} in major departments (type 1)", share(now, TypeTag::One)));
-    text.push_str(&format!("; {} {}", a_year_before(span), pair(&report.year_before)));
-    text.push_str(&format!("; {} {}", just_before(span), pair(&report.before)));
+    if report.has_major() {
+        text.push_str(&format!("; {} in major departments (type 1)", share(now, TypeTag::One)));
+    }
+    text.push_str(&format!("; {} {}", a_year_before(span), shares(report, &report.year_before)));
     if let Some(below) = below_sentence(&report.below) {
         text.push_str(&format!("; {below}"));
     }
@@ -96,8 +114,8 @@ fn compliance(report: &Report) -> String {
     text
 }
 
-/// Both shares of a period, or that it is not held.
-fn pair(figures: &Figures) -> String {
+/// The shares of a period, all types and type 1, or that it is not held.
+fn shares(report: &Report, figures: &Figures) -> String {
     match figures.four_hour(TypeTag::All) {
         None => "not held".to_owned(),
         Some(_) => {
@@ -106,7 +124,12 @@ fn pair(figures: &Figures) -> String {
             } else {
                 format!(" (of {} of its {} days)", figures.held, figures.days)
             };
-            format!("{} and {}{part}", share(figures, TypeTag::All), share(figures, TypeTag::One))
+            let all = share(figures, TypeTag::All);
+            if report.has_major() {
+                format!("{all} and {}{part}", share(figures, TypeTag::One))
+            } else {
+                format!("{all}{part}")
+            }
         }
     }
 }
@@ -136,6 +159,7 @@ fn below_sentence(below: &Below) -> Option<String> {
     let now = below.now?;
     let (one, more) = plural(below.level);
     let earlier = match below.year_before {
+        Some(BelowCount { below: 0, .. }) => "none".to_owned(),
         Some(earlier) => number::in_words(earlier.below),
         None => "not held".to_owned(),
     };
@@ -151,6 +175,7 @@ fn plural(level: Level) -> (&'static str, &'static str) {
         Level::System => ("system", "systems"),
         Level::Region => ("region", "regions"),
         Level::Nation => ("nation", "nations"),
+        Level::Group => ("group", "groups"),
     }
 }
 
@@ -320,8 +345,8 @@ fn completeness(report: &Report) -> Section {
     section
 }
 
-fn notes() -> Vec<String> {
-    [
+fn notes(report: &Report) -> Vec<String> {
+    let mut notes = [
         "All types are types 1, 2, 3 and 4. Exactly four hours is within. An attendance counts on the local day on \
          which its clock stopped.",
         "Sentences give shares with one decimal, rounded towards the bad side; tables give two, to the nearest, but \
@@ -331,5 +356,9 @@ fn notes() -> Vec<String> {
         "Published figures are validated and revised; live ones will differ from them.",
     ]
     .map(str::to_owned)
-    .to_vec()
+    .to_vec();
+    if !report.published.is_empty() {
+        notes.push(LICENCE.to_owned());
+    }
+    notes
 }

@@ -5,7 +5,7 @@
 use super::template::Template;
 use super::value::{Amount, Condition, FieldRef, Value};
 use super::{Fingerprint, Severity};
-use crate::measures::{Measure, SeriesKey, TypeTag, Window};
+use crate::measures::{Measure, SeriesKey, Tag, TagKind, TypeTag, Window};
 use crate::organisations::Level;
 use crate::time::Minute;
 
@@ -14,6 +14,9 @@ use crate::time::Minute;
 pub struct SeriesFilter {
     /// Tag `type`.
     pub department_type: Option<TypeTag>,
+    /// The tag of a measure that has another than `type` (a category, an area, a scale, …), with its kind. The measures
+    /// of one rule have at most one kind of these.
+    pub other: Option<(TagKind, Tag)>,
     /// Tag `window`.
     pub window: Option<Window>,
 }
@@ -24,6 +27,9 @@ pub struct SeriesFilter {
 pub struct Tags {
     /// Tag `type`.
     pub department_type: Option<TypeTag>,
+    /// The tag of a measure that has another than `type` (a category, an area, a scale, …), with its kind. The measures
+    /// of one rule have at most one kind of these.
+    pub other: Option<(TagKind, Tag)>,
     /// Tag `window`.
     pub window: Option<Window>,
 }
@@ -32,18 +38,65 @@ impl Tags {
     /// The series of a measure that carries these tags, as far as the measure has them.
     pub fn series(self, measure: Measure) -> SeriesKey {
         let definition = measure.definition();
-        SeriesKey {
-            measure,
-            department_type: self.department_type.filter(|_| definition.by_type),
-            window: self.window.filter(|_| definition.by_window),
-        }
+        let tag = match definition.tag {
+            TagKind::None => Tag::None,
+            TagKind::Type => self.department_type.into(),
+            TagKind::Category
+            | TagKind::Area
+            | TagKind::Standard
+            | TagKind::Scale
+            | TagKind::Framework
+            | TagKind::Parameter
+            | TagKind::Source => {
+                self.other.filter(|(kind, _)| *kind == definition.tag).map(|(_, tag)| tag).unwrap_or_default()
+            }
+        };
+        SeriesKey { measure, tag, window: self.window.filter(|_| definition.by_window) }
     }
 
     /// Name and value of each tag that there is.
     pub fn pairs(self) -> Vec<(&'static str, String)> {
         let department_type = self.department_type.map(|tag| ("type", tag.as_str().to_owned()));
-        let window = self.window.map(|window| ("window", window.to_string()));
-        department_type.into_iter().chain(window).collect()
+        let mut pairs: Vec<(&'static str, String)> = department_type.into_iter().collect();
+        if let Some((kind, tag)) = &self.other {
+            pairs.extend(kind.tags(tag).map(|(name, text)| (name, text.to_owned())));
+        }
+        pairs.extend(self.window.map(|window| ("window", window.to_string())));
+        pairs
+    }
+}
+
+/// Which tags the measures of a rule have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct TagsUsed {
+    /// One has a tag `type`.
+    pub by_type: bool,
+    /// The kind of the first that has another tag.
+    pub other: Option<TagKind>,
+    /// One has a tag `window`.
+    pub by_window: bool,
+}
+
+impl TagsUsed {
+    /// The tags of the measures of these fields.
+    pub fn of(fields: impl Iterator<Item = FieldRef>) -> TagsUsed {
+        let mut used = TagsUsed::default();
+        for definition in fields.map(|field| field.measure.definition()) {
+            used.by_type |= definition.by_type();
+            used.by_window |= definition.by_window;
+            used.other = used.other.or(Some(definition.tag).filter(|kind| kind.is_other()));
+        }
+        used
+    }
+}
+
+/// The value of a tag in an episode: what the rule asks for, else that of the series. The outer `None`: the series is not
+/// one of the episode's, or does not tell.
+fn one_of<T: PartialEq>(used: bool, wanted: Option<T>, held: Option<T>) -> Option<Option<T>> {
+    match (used, wanted) {
+        (false, _) => Some(None),
+        (true, Some(wanted)) => held.is_none_or(|held| held == wanted).then_some(Some(wanted)),
+        (true, None) => held.map(Some),
     }
 }
 
@@ -124,13 +177,9 @@ impl Rule {
         self.level == level && (self.orgs.is_empty() || self.orgs.iter().any(|code| code == org))
     }
 
-    /// Whether one of its measures has a tag `type`, and whether one has a tag `window`.
-    pub fn tags_used(&self) -> (bool, bool) {
-        let mut used = (false, false);
-        for definition in self.fields().map(|field| field.measure.definition()) {
-            used = (used.0 || definition.by_type, used.1 || definition.by_window);
-        }
-        used
+    /// Which tags its measures have.
+    pub fn tags_used(&self) -> TagsUsed {
+        TagsUsed::of(self.fields())
     }
 
     /// The tags of the episode to which a series belongs; `None` if the rule does not watch it, or if it lacks a tag
@@ -139,45 +188,44 @@ impl Rule {
         if !self.fields().any(|field| field.measure == series.measure) {
             return None;
         }
-        let (by_type, by_window) = self.tags_used();
-        let department_type = match (by_type, self.series.department_type) {
-            (false, _) => None,
-            (true, Some(wanted)) => {
-                series.department_type.is_none_or(|tag| tag == wanted).then_some(Some(wanted))?
-            }
-            (true, None) => Some(series.department_type?),
-        };
-        let window = match (by_window, self.series.window) {
-            (false, _) => None,
-            (true, Some(wanted)) => series.window.is_none_or(|tag| tag == wanted).then_some(Some(wanted))?,
-            (true, None) => Some(series.window?),
-        };
-        Some(Tags { department_type, window })
+        let used = self.tags_used();
+        let department_type =
+            one_of(used.by_type, self.series.department_type, series.tag.department_type())?;
+        let kind = series.measure.definition().tag;
+        let held = kind.is_other().then_some((kind, series.tag));
+        let other = one_of(used.other.is_some(), self.series.other, held)?;
+        let window = one_of(used.by_window, self.series.window, series.window)?;
+        Some(Tags { department_type, other, window })
     }
 
     /// The tags of its only episode an organisation, where the rule leaves no tag open.
     pub fn only_tags(&self) -> Option<Tags> {
-        let (by_type, by_window) = self.tags_used();
-        let open =
-            (by_type && self.series.department_type.is_none()) || (by_window && self.series.window.is_none());
-        (!open).then_some(Tags { department_type: self.series.department_type, window: self.series.window })
+        let used = self.tags_used();
+        let SeriesFilter { department_type, other, window } = self.series;
+        let open = (used.by_type && department_type.is_none())
+            || (used.other.is_some() && other.is_none())
+            || (used.by_window && window.is_none());
+        (!open).then_some(Tags { department_type, other, window })
     }
 
     /// Whether these are the tags of one of its episodes.
     pub fn has(&self, tags: Tags) -> bool {
-        let (by_type, by_window) = self.tags_used();
-        let SeriesFilter { department_type, window } = self.series;
-        tags.department_type.is_some() == by_type
-            && tags.window.is_some() == by_window
+        let used = self.tags_used();
+        let SeriesFilter { department_type, other, window } = self.series;
+        tags.department_type.is_some() == used.by_type
+            && tags.other.map(|(kind, _)| kind) == used.other
+            && tags.window.is_some() == used.by_window
             && department_type.is_none_or(|wanted| tags.department_type == Some(wanted))
+            && other.is_none_or(|wanted| tags.other == Some(wanted))
             && window.is_none_or(|wanted| tags.window == Some(wanted))
     }
 
     /// What the fields of a minute say. A field that is not known makes it unjudged.
     pub fn judge(&self, field: impl Fn(FieldRef) -> Option<i64>) -> Judged {
         let amount = self.value.amount(&field);
-        let enough =
-            self.at_least.iter().all(|(wanted, least)| field(*wanted).is_some_and(|count| count >= *least));
+        let enough = self.at_least.iter().all(|(wanted, least)| {
+            field(*wanted).is_some_and(|count| count >= least.saturating_mul(wanted.field().per_unit))
+        });
         let judgement = match amount {
             Some(amount) if enough => self.side(amount),
             Some(_) | None => Judgement::Unjudged,
@@ -246,10 +294,10 @@ mod tests {
 
     const SHARE: &str = "ae_four_hour.within / ae_four_hour.departed";
     const TYPE_1: SeriesFilter =
-        SeriesFilter { department_type: Some(TypeTag::One), window: Some(Window::Rolling(240)) };
+        SeriesFilter { department_type: Some(TypeTag::One), other: None, window: Some(Window::Rolling(240)) };
 
     fn series(measure: Measure, department_type: Option<TypeTag>, window: Option<u32>) -> SeriesKey {
-        SeriesKey { measure, department_type, window: window.map(Window::Rolling) }
+        SeriesKey::new(measure, department_type, window.map(Window::Rolling))
     }
 
     #[test]
@@ -274,7 +322,8 @@ mod tests {
     #[test]
     fn a_tag_left_out_gives_an_episode_for_each_of_its_values() {
         let fixed = rule(SHARE, TYPE_1);
-        let one = Tags { department_type: Some(TypeTag::One), window: Some(Window::Rolling(240)) };
+        let one =
+            Tags { department_type: Some(TypeTag::One), other: None, window: Some(Window::Rolling(240)) };
         assert_eq!(fixed.only_tags(), Some(one));
         assert_eq!(fixed.tags_of(series(Measure::AeFourHour, Some(TypeTag::One), Some(240))), Some(one));
         assert_eq!(fixed.tags_of(series(Measure::AeFourHour, Some(TypeTag::Two), Some(240))), None);
@@ -290,6 +339,27 @@ mod tests {
             assert_eq!(fixed.has(tags), tag == TypeTag::One);
             assert!(!any_type.has(Tags { window: None, ..tags }));
         }
+    }
+
+    #[test]
+    fn an_area_a_category_a_parameter_is_a_tag_as_the_type_is() {
+        let filter = |other| SeriesFilter { other, ..SeriesFilter::default() };
+        let area = |text: &str| Tag::text(text).unwrap();
+        let open = rule("ae_area.present / ae_area.capacity", filter(None));
+        let resus = SeriesKey::new(Measure::AeArea, area("Resus 1"), None);
+        let tags = open.tags_of(resus).unwrap();
+        assert_eq!(tags.other, Some((TagKind::Area, area("Resus 1"))));
+        assert_eq!(tags.series(Measure::AeArea), resus);
+        assert_eq!(tags.pairs(), [("area", "Resus 1".to_owned())]);
+        assert!(open.has(tags) && open.only_tags().is_none());
+        let fixed = rule("ae_area.present", filter(Some((TagKind::Area, area("Majors")))));
+        assert_eq!(fixed.tags_of(resus), None);
+        assert!(!fixed.has(tags) && fixed.only_tags().is_some());
+        let beds = Tag::parameter("acute-2023-24", "beds").unwrap();
+        let parameter = rule("opel_parameter.value", filter(None));
+        let tags = parameter.tags_of(SeriesKey::new(Measure::OpelParameter, beds, None)).unwrap();
+        let key = dedup_key("r", Level::Site, "S", tags, Minute(29_921_167));
+        assert_eq!(key, "r:site:S:framework=acute-2023-24,parameter=beds:20261121T140700Z");
     }
 
     #[test]
@@ -314,7 +384,8 @@ mod tests {
 
     #[test]
     fn keys_stay_short_and_apart() {
-        let tags = Tags { department_type: Some(TypeTag::One), window: Some(Window::Rolling(240)) };
+        let tags =
+            Tags { department_type: Some(TypeTag::One), other: None, window: Some(Window::Rolling(240)) };
         let start = Minute(29_921_167);
         let key = |rule: &str| dedup_key(rule, Level::Site, "RXF05", tags, start);
         assert_eq!(key("four-hour"), "four-hour:site:RXF05:type=1,window=4h:20261121T140700Z");

@@ -18,7 +18,10 @@ enum Placeholder {
     Minute,
     Link,
     /// A field of the value, by its position in it.
-    Field(usize),
+    Field {
+        above: bool,
+        unit: i64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,7 +150,7 @@ fn placeholder(name: &str, value: Value) -> Result<Placeholder, TemplateError> {
         | Placeholder::Window
         | Placeholder::Minute
         | Placeholder::Link
-        | Placeholder::Field(_) => true,
+        | Placeholder::Field { .. } => true,
     };
     let known = || NAMES.iter().filter(|(_, placeholder)| fits(*placeholder));
     if let Some((_, found)) = known().find(|(known, _)| *known == name) {
@@ -162,7 +165,10 @@ fn placeholder(name: &str, value: Value) -> Result<Placeholder, TemplateError> {
             let known = names.chain(fields).collect::<Vec<_>>().join(" ");
             Err(TemplateError::Unknown { name: name.to_owned(), known })
         }
-        1 => Ok(Placeholder::Field(fields.iter().position(by_name).expect("counted"))),
+        1 => {
+            let unit = fields.iter().map(|field| field.field().per_unit).product();
+            Ok(Placeholder::Field { above: fields.iter().position(by_name) == Some(0), unit })
+        }
         _ => Err(TemplateError::Ambiguous(name.to_owned())),
     }
 }
@@ -185,8 +191,12 @@ fn filled(placeholder: Placeholder, facts: &Facts<'_>) -> String {
         Placeholder::Window => facts.window.to_owned(),
         Placeholder::Minute => facts.minute.to_owned(),
         Placeholder::Link => facts.link.to_owned(),
-        Placeholder::Field(0) => amount(&|amount| amount.above.to_string()),
-        Placeholder::Field(_) => amount(&|amount| amount.below.to_string()),
+        Placeholder::Field { above: true, unit } => {
+            amount(&|amount| Amount { above: amount.above, below: unit }.plain(rounding))
+        }
+        Placeholder::Field { above: false, unit } => {
+            amount(&|amount| Amount { above: amount.below, below: unit }.plain(rounding))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use crate::measures::Measure;
+use crate::measures::{Field, Measure};
 
 /// Why the text of a value or a condition cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum ValueError {
     #[error("\"{0}\" is no measure: one of {measures}", measures = measure_names())]
     Measure(String),
     /// The measure has no such field.
-    #[error("{} has no field \"{field}\": one of {}", measure.as_str(), measure.definition().fields.join(", "))]
+    #[error("{} has no field \"{field}\": one of {}", measure.as_str(), measure.definition().field_names())]
     Field {
         /// The measure.
         measure: Measure,
@@ -60,9 +60,14 @@ impl FieldRef {
         Ok(FieldRef { measure, index })
     }
 
+    /// Its row of the table.
+    pub fn field(self) -> Field {
+        self.measure.definition().fields[self.index]
+    }
+
     /// The field's own name, without the measure.
     pub fn name(self) -> &'static str {
-        self.measure.definition().fields[self.index]
+        self.field().name
     }
 }
 
@@ -105,11 +110,25 @@ impl Value {
     /// The amount; `None` if a field is not known, or of nothing: x / 0 is no number.
     pub fn amount(self, field: impl Fn(FieldRef) -> Option<i64>) -> Option<Amount> {
         match self {
-            Value::Field(only) => Some(Amount { above: field(only)?, below: 1 }),
+            Value::Field(only) => Some(Amount { above: field(only)?, below: only.field().per_unit }),
             Value::Ratio(above, below) => {
-                let amount = Amount { above: field(above)?, below: field(below)? };
+                // Of fixed point each is held in its own unit.
+                let amount = Amount {
+                    above: field(above)?.saturating_mul(below.field().per_unit),
+                    below: field(below)?.saturating_mul(above.field().per_unit),
+                };
                 (amount.below > 0).then_some(amount)
             }
+        }
+    }
+}
+
+impl fmt::Display for Value {
+    /// As it is written in rules and targets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Field(only) => write!(f, "{only}"),
+            Value::Ratio(above, below) => write!(f, "{above} / {below}"),
         }
     }
 }
@@ -119,7 +138,7 @@ impl Value {
 pub struct Amount {
     /// The numerator.
     pub above: i64,
-    /// The denominator, over 0; 1 for a count.
+    /// The denominator, over 0; 1 for a count, the field's unit for one in fixed point.
     pub below: i64,
 }
 
@@ -352,7 +371,9 @@ mod tests {
             ("within", "\"within\" is not a field: write measure.field, such as ae_four_hour.within"),
             (
                 "four_hour.within",
-                "\"four_hour\" is no measure: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue",
+                "\"four_hour\" is no measure: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, \
+                 ae_area, ae_treatment, ae_admission, amb_response, bed_state, standard, escalation, opel, \
+                 opel_parameter, first_known, feed",
             ),
             (
                 "ae_four_hour.in",
@@ -441,6 +462,18 @@ mod tests {
         assert_eq!(field(0, 0), None);
         assert_eq!(field(0, 1), Some(Amount { above: 0, below: 1 }));
         assert_eq!(value.amount(|_| None), None);
+    }
+
+    #[test]
+    fn fixed_point_is_compared_and_shown_as_the_number_that_it_is() {
+        let median = Value::parse("ae_treatment.median_minutes").unwrap().amount(|_| Some(121)).unwrap();
+        for (text, holds) in [("> 60", true), ("> 60.5", false), (">= 60.5", true), ("< 60.6", true)] {
+            assert_eq!(condition(text).holds(median), holds, "{text}");
+        }
+        assert_eq!(median.plain(Rounding::Down), "60.500");
+        let share = Value::parse("ae_treatment.median_minutes / ae_treatment.p90_minutes").unwrap();
+        let half = share.amount(|_| Some(40)).unwrap();
+        assert_eq!(half.percent(Rounding::Down), "50.0 %");
     }
 
     #[test]

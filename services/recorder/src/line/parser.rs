@@ -1,12 +1,15 @@
 //! A second reading of line protocol, for tests only: written from the format's description and not from our writer.
-//! It takes integers only, because we write nothing else, and refuses tags that are not sorted or stand twice.
+//! It takes integers and plain decimals, because we write nothing else, and refuses tags that are not sorted or stand
+//! twice.
+
+use domain::measures::Number;
 
 /// What a line says.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub(super) struct Parsed {
     pub(super) measurement: String,
     pub(super) tags: Vec<(String, String)>,
-    pub(super) fields: Vec<(String, i64)>,
+    pub(super) fields: Vec<(String, Number)>,
     pub(super) timestamp: i64,
 }
 
@@ -28,7 +31,7 @@ pub(super) fn parse(line: &str) -> Result<Parsed, String> {
     if !tags.windows(2).all(|pair| pair[0].0 < pair[1].0) {
         return Err("tags are not in order".into());
     }
-    let fields = split(fields, ',').iter().map(|pair| integer(pair)).collect::<Result<_, _>>()?;
+    let fields = split(fields, ',').iter().map(|pair| number(pair)).collect::<Result<_, _>>()?;
     let timestamp = text(timestamp).parse().map_err(|_| "no timestamp".to_owned())?;
     if measurement.is_empty() {
         return Err("no measurement".into());
@@ -69,10 +72,18 @@ fn key_value(pair: &[Marked]) -> Result<(String, String), String> {
     }
 }
 
-fn integer(pair: &[Marked]) -> Result<(String, i64), String> {
+/// `12i` is an integer, `12` and `12.5` are floats.
+fn number(pair: &[Marked]) -> Result<(String, Number), String> {
     let (key, value) = key_value(pair)?;
-    let digits = value.strip_suffix('i').ok_or_else(|| format!("no integer: {value}"))?;
-    Ok((key, digits.parse().map_err(|_| format!("no integer: {value}"))?))
+    let wrong = || format!("no number: {value}");
+    let number = match value.strip_suffix('i') {
+        Some(digits) => Number::Integer(digits.parse().map_err(|_| wrong())?),
+        None if value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'.')) => {
+            Number::Float(value.parse().map_err(|_| wrong())?)
+        }
+        None => return Err(wrong()),
+    };
+    Ok((key, number))
 }
 
 #[test]
@@ -85,7 +96,8 @@ fn the_second_parser_refuses_what_is_no_line() {
         "m,=b f=1i 1",
         "m,b=1,a=2 f=1i 1",
         "m,a=1,a=2 f=1i 1",
-        "m f=1 1",
+        "m f=1e3 1",
+        "m f=1.5.2 1",
         "m f=1.5i 1",
         "m f=NaN 1",
         "m f=1i x",
@@ -96,5 +108,6 @@ fn the_second_parser_refuses_what_is_no_line() {
     ] {
         assert!(parse(bad).is_err(), "{bad:?}");
     }
+    assert_eq!(parse("m f=1.5 7").map(|p| p.fields), Ok(vec![("f".into(), Number::Float(1.5))]));
     assert_eq!(parse(r"m,a=b\ c\,\=\d f=-1i 7").map(|p| p.tags), Ok(vec![("a".into(), r"b c,=\d".into())]));
 }

@@ -112,7 +112,7 @@ impl House {
 fn queue(org: &str, epoch: u64, n: u32, waiting: i64) -> MeasureRecord {
     let mut values = [0; MAX_FIELDS];
     values[0] = waiting;
-    let key = SeriesKey { measure: Measure::AmbQueue, department_type: None, window: None };
+    let key = SeriesKey::new(Measure::AmbQueue, None, None);
     MeasureRecord::OrgMinute(OrgMinute {
         level: Level::Site,
         org: org.into(),

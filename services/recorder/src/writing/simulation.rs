@@ -102,7 +102,7 @@ fn series(window: u32, value: i64) -> Series {
     let mut values = [0; MAX_FIELDS];
     values[0] = value;
     let window = Some(Window::Rolling(window * 60));
-    Series { key: SeriesKey { measure: Measure::AmbHandover, department_type: None, window }, values }
+    Series { key: SeriesKey::new(Measure::AmbHandover, None, window), values }
 }
 
 fn encoded(record: &MeasureRecord) -> Vec<u8> {

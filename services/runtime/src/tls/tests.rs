@@ -1,5 +1,9 @@
-//! Handshakes over loopback with the certificates of `tests/data/tls`.
+//! Handshakes over loopback, with certificates that are made for each run.
 
+use std::fs;
+use std::sync::OnceLock;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,8 +12,28 @@ use tokio_rustls::TlsConnector;
 
 use super::*;
 
+/// A file of the folder in which `ca` signed `server` (localhost) and `client`, and `other-ca` signed `stranger`.
 fn pem(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/tls").join(name)
+    static MADE: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let folder = MADE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+        for (authority, signed) in [("ca", &["server", "client"][..]), ("other-ca", &["stranger"])] {
+            let mut parameters = CertificateParams::new(Vec::new()).unwrap();
+            parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            let key = KeyPair::generate().unwrap();
+            write(&format!("{authority}.pem"), parameters.self_signed(&key).unwrap().pem());
+            let issuer = Issuer::new(parameters, key);
+            for name in signed {
+                let key = KeyPair::generate().unwrap();
+                let parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+                write(&format!("{name}.pem"), parameters.signed_by(&key, &issuer).unwrap().pem());
+                write(&format!("{name}.key.pem"), key.serialize_pem());
+            }
+        }
+        folder
+    });
+    folder.path().join(name)
 }
 
 fn config(certificate: &str, key: &str, client_ca: &str) -> TlsConfig {

@@ -83,6 +83,19 @@ impl Header {
         }
     }
 
+    /// As [`Header::new`], but other columns may be there too if `is_other` knows them; they are not read.
+    pub(super) fn among(
+        found: &[&str],
+        names: &'static [&'static str],
+        is_other: fn(&str) -> bool,
+    ) -> Result<Header, ImportError> {
+        let kept: Vec<&str> =
+            found.iter().copied().filter(|name| names.contains(name) || !is_other(name)).collect();
+        Header::new(&kept, names)?;
+        let position = |name| found.iter().position(|found| found == name).expect("found just now");
+        Ok(Header { names, positions: names.iter().map(position).collect(), width: found.len() })
+    }
+
     /// The cells of a line in the order of `names`.
     pub(super) fn row<'a>(&self, line: &'a Line) -> Result<Row<'a>, ImportError> {
         let texts = line.texts()?;
@@ -116,12 +129,42 @@ impl<'a> Row<'a> {
         number.ok_or_else(|| self.wrong(column, "a whole number from 0 to 100000000"))
     }
 
+    /// The whole number of a column, or `None` where it says that there is none.
+    pub(super) fn maybe(&self, column: usize, missing: Missing) -> Result<Option<u64>, ImportError> {
+        let text = self.cells[column];
+        if text == missing.as_str() {
+            return Ok(None);
+        }
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if digits { text.parse().ok().filter(|n| *n <= SECONDS_MAX) } else { None };
+        number.map(Some).ok_or_else(|| self.wrong(column, missing.expected()))
+    }
+
+    /// The share of a column, from 0 on and with digits after the point, or `None` where it says that there is none.
+    pub(super) fn share(&self, column: usize, missing: Missing) -> Result<Option<f64>, ImportError> {
+        let text = self.cells[column];
+        if text == missing.as_str() {
+            return Ok(None);
+        }
+        let plain =
+            !text.is_empty() && text.len() <= 24 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let share = if plain { text.parse().ok() } else { None };
+        share.map(Some).ok_or_else(|| self.wrong(column, "a share such as 0.928, or NA where it is missing"))
+    }
+
     /// The ODS code of a column.
     pub(super) fn code(&self, column: usize) -> Result<&'a str, ImportError> {
         let text = self.cells[column];
         // With the site's suffix "-T1" it must still fit an organisation's code.
         let fits = (1..=13).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if fits { Ok(text) } else { Err(self.wrong(column, "a code of 1 to 13 letters and digits")) }
+    }
+
+    /// The name in a column.
+    pub(super) fn name(&self, column: usize) -> Result<&'a str, ImportError> {
+        let text = self.cells[column];
+        let is_name = !text.is_empty() && !text.chars().any(char::is_control);
+        if is_name { Ok(text) } else { Err(self.wrong(column, "a name")) }
     }
 
     /// An error about a column.
@@ -131,5 +174,32 @@ impl<'a> Row<'a> {
     }
 }
 
+/// How a table writes that it has no number.
+#[derive(Clone, Copy)]
+pub(super) enum Missing {
+    /// `.`
+    Dot,
+    /// `NA`
+    Na,
+}
+
+impl Missing {
+    fn as_str(self) -> &'static str {
+        match self {
+            Missing::Dot => ".",
+            Missing::Na => "NA",
+        }
+    }
+
+    fn expected(self) -> &'static str {
+        match self {
+            Missing::Dot => "a whole number from 0 to 1000000000000, or . where it is missing",
+            Missing::Na => "a whole number from 0 to 1000000000000, or NA where it is missing",
+        }
+    }
+}
+
+/// No sum of seconds of a month is near it.
+const SECONDS_MAX: u64 = 1_000_000_000_000;
 /// No published count is near it; below it sums of a table fit.
 const COUNT_MAX: u32 = 100_000_000;

@@ -9,10 +9,17 @@ pub enum ImportError {
     /// A header and nothing else.
     #[error("the table has no rows")]
     NoRows,
-    /// Neither form.
+    /// A table of something else where attendances were asked for.
+    #[error("a table of form {form} holds no attendances; it can be imported as returns")]
+    NoAttendances {
+        /// The name of its form.
+        form: &'static str,
+    },
+    /// None of the forms.
     #[error(
-        "line 1: this header is of no table that is known: \"{found}\"; \"Period,Org Code,Parent Org,…\" (MSitAE) or \
-         \"period,org_code,type,attendances,breaches,admissions\" was expected"
+        "line 1: this header is of no table that is known: \"{found}\"; a header of one of these was expected: \
+         \"Period,Org Code,Parent Org,…\" (MSitAE), \"period,org_code,type,attendances,breaches,admissions\", \
+         \"Year,Month,Region,Org Code,Org Name,A0,…\" (AmbSYS), \"nhs_trust22_code,date,…\" (beds)"
     )]
     Form {
         /// The first 80 characters of the header.

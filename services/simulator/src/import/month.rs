@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use domain::time::Minute;
-use jiff::civil::Date;
+use domain::time::{Minute, Second};
+use jiff::civil::{Date, Weekday};
 
 use crate::arrivals::london;
 
@@ -50,17 +50,63 @@ impl Month {
         Month::new(plain(year, 4)?, i8::try_from(plain(month, 2)?).ok()?)
     }
 
+    /// `2017-03`
+    pub fn parse(text: &str) -> Option<Month> {
+        let (year, month) = text.split_once('-')?;
+        Month::new(plain(year, 4)?, i8::try_from(plain(month, 2)?).ok()?)
+    }
+
+    /// `October 2025`, in capitals or not.
+    pub(super) fn from_words(text: &str) -> Option<Month> {
+        let (name, year) = text.split_once(' ')?;
+        Month::from_name(&format!("{name}-{year}"))
+    }
+
+    /// `2025` and `10`, or `9`
+    pub(super) fn from_numbers(year: &str, month: &str) -> Option<Month> {
+        let month = plain(month, 1).or_else(|| plain(month, 2))?;
+        Month::new(plain(year, 4)?, i8::try_from(month).ok()?)
+    }
+
+    /// Its first day, in days since 1970-01-01.
+    pub fn first_day(self) -> u32 {
+        let since = self.date().duration_since(Date::constant(1970, 1, 1));
+        u32::try_from(since.as_hours() / 24).expect("after 1970")
+    }
+
+    /// When its statistics came out, as far as the month tells: the second Thursday of the next month, 09:30 in London,
+    /// as is usual for NHS England's monthly series. A table does not say it.
+    pub fn published(self) -> Second {
+        let thursday = self.next().date().nth_weekday_of_month(2, Weekday::Thursday);
+        let day = thursday.expect("every month has two Thursdays");
+        let instant = london().to_timestamp(day.at(9, 30, 0, 0)).expect("within 2000–2099");
+        Second(u32::try_from(instant.as_second()).expect("after 1970"))
+    }
+
+    /// How many months lie between it and another, in either direction.
+    pub(super) fn distance(self, other: Month) -> u16 {
+        let months = |month: Month| month.year * 12 + i16::from(month.month);
+        months(self).abs_diff(months(other))
+    }
+
+    fn date(self) -> Date {
+        Date::new(self.year, self.month, 1).expect("checked when it was made")
+    }
+
+    fn next(self) -> Month {
+        let (year, month) = if self.month == 12 { (self.year + 1, 1) } else { (self.year, self.month + 1) };
+        Month { year, month }
+    }
+
     /// The first minute of the month by London's clocks.
     pub fn start(self) -> Minute {
-        let first = Date::new(self.year, self.month, 1).expect("checked when it was made");
-        let midnight = london().to_timestamp(first.at(0, 0, 0, 0)).expect("within 2000–2099");
+        let midnight = london().to_timestamp(self.date().at(0, 0, 0, 0)).expect("within 2000–2099");
         Minute(u32::try_from(midnight.as_second() / 60).expect("after 1970"))
     }
 
     /// The first minute of the next month.
     pub fn end(self) -> Minute {
-        let (year, month) = if self.month == 12 { (self.year + 1, 1) } else { (self.year, self.month + 1) };
-        Month { year, month }.start()
+        self.next().start()
     }
 }
 
@@ -93,6 +139,25 @@ mod tests {
             assert_eq!(month.end().0 - month.start().0, hours * 60, "{text}");
         }
         assert_eq!(Month::from_first_day("2017-03-01"), Month::new(2017, 3));
+        assert_eq!(Month::parse("2017-03"), Month::new(2017, 3));
+        assert_eq!(Month::from_words("April 2022"), Month::new(2022, 4));
+        assert_eq!(Month::from_numbers("2018", "1"), Month::new(2018, 1));
+        assert_eq!(Month::from_numbers("2018", "12"), Month::new(2018, 12));
+    }
+
+    #[test]
+    fn a_month_begins_on_a_day_and_is_published_on_a_thursday_after_it() {
+        for (month, first_day, published) in [
+            ("2017-09", 17_410, "2017-10-12T08:30:00Z"),
+            ("2017-10", 17_440, "2017-11-09T09:30:00Z"),
+            ("2024-12", 20_058, "2025-01-09T09:30:00Z"),
+            ("2025-04", 20_179, "2025-05-08T08:30:00Z"),
+        ] {
+            let month = Month::parse(month).unwrap();
+            assert_eq!(month.first_day(), first_day, "{month}");
+            assert_eq!(month.published().to_string(), published, "{month}");
+            assert!(month.published() > month.end().start());
+        }
     }
 
     #[test]
@@ -104,6 +169,15 @@ mod tests {
         for text in ["2017-03", "2017-03-02", "2017-13-01", "2017-3-01", "17-03-01", "x-03-01", "2099-12-01"]
         {
             assert_eq!(Month::from_first_day(text), None, "{text}");
+        }
+        for text in ["2017-13", "2017-3", "17-03", "2017", "2017-03-01", "", "2017-00"] {
+            assert_eq!(Month::parse(text), None, "{text}");
+        }
+        for text in ["Apr 2022", "April", "April  2022", "2022 April"] {
+            assert_eq!(Month::from_words(text), None, "{text}");
+        }
+        for (year, month) in [("2018", "13"), ("2018", "0"), ("2018", "012"), ("18", "1"), ("2018", "")] {
+            assert_eq!(Month::from_numbers(year, month), None, "{year} {month}");
         }
     }
 }

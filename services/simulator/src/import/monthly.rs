@@ -1,12 +1,12 @@
 //! The older long form: one row for each month, provider and type that it runs. It has no regions, no names, no booked
-//! appointments and no total.
+//! appointments, no waits from the decision to admit, and no total.
 
 use std::collections::HashMap;
 
 use domain::event::DepartmentType;
 
 use super::cells::{Header, Lines, Row};
-use super::{Cell, Form, ImportError, Month, NotPlaced, Provider, Table};
+use super::{Cell, Form, ImportError, Month, Provider, Table};
 
 /// The columns.
 pub(super) const COLUMNS: &[&str] = &["period", "org_code", "type", "attendances", "breaches", "admissions"];
@@ -19,7 +19,9 @@ pub(super) fn read(header: &Header, mut lines: Lines<'_>) -> Result<Table, Impor
         providers: Vec::new(),
         cells: Vec::new(),
         has_total: false,
-        not_placed: NotPlaced::default(),
+        waits: Vec::new(),
+        other_admissions: 0,
+        with_other_admissions: Vec::new(),
     };
     while let Some(line) = lines.next()? {
         let row = header.row(&line)?;
@@ -43,7 +45,6 @@ pub(super) fn read(header: &Header, mut lines: Lines<'_>) -> Result<Table, Impor
                 attendances: cell.attendances,
             });
         }
-        table.not_placed.admissions += u64::from(row.number(5)?);
         table.cells.push(cell);
     }
     if table.cells.is_empty() { Err(ImportError::NoRows) } else { Ok(table) }
@@ -63,5 +64,6 @@ fn cell(row: &Row<'_>, provider: usize) -> Result<Cell, ImportError> {
         kind,
         attendances: row.number(3)?,
         over_four_hours: row.number(4)?,
+        admissions: row.number(5)?,
     })
 }

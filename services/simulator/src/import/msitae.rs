@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use domain::event::DepartmentType;
 
 use super::cells::{Header, Lines, Row};
-use super::{Cell, Form, ImportError, Month, NotPlaced, Provider, Table};
+use super::{Cell, Form, ImportError, Month, Provider, Table, Waits};
 
 /// The columns, as their publisher writes them.
 pub(super) const COLUMNS: &[&str] = &[
@@ -41,6 +41,10 @@ const FIRST_COUNT: usize = 4;
 const COUNTS: usize = 18;
 const BOOKED: usize = 3;
 const OVER: usize = 6;
+const WAITS_4_TO_12_HOURS: usize = 12;
+const WAITS_OVER_12_HOURS: usize = 13;
+const ADMISSIONS: usize = 14;
+const OTHER_ADMISSIONS: usize = 17;
 
 const KINDS: [DepartmentType; 3] =
     [DepartmentType::Major, DepartmentType::SingleSpecialty, DepartmentType::Other];
@@ -72,20 +76,15 @@ pub(super) fn read(header: &Header, mut lines: Lines<'_>) -> Result<Table, Impor
     if reading.providers.is_empty() {
         return Err(ImportError::NoRows);
     }
-    let sum = |column: usize| reading.sums[column];
-    let not_placed = NotPlaced {
-        waited_4_to_12_hours: sum(12),
-        waited_over_12_hours: sum(13),
-        admissions: sum(14) + sum(15) + sum(16),
-        other_admissions: sum(17),
-    };
     let has_total = reading.total_line.is_some();
     Ok(Table {
         form: Form::Msitae,
         providers: reading.providers,
         cells: reading.cells,
+        waits: reading.waits,
+        other_admissions: reading.sums[OTHER_ADMISSIONS],
+        with_other_admissions: reading.with_other_admissions,
         has_total,
-        not_placed,
     })
 }
 
@@ -93,6 +92,8 @@ pub(super) fn read(header: &Header, mut lines: Lines<'_>) -> Result<Table, Impor
 struct Reading {
     providers: Vec<Provider>,
     cells: Vec<Cell>,
+    waits: Vec<Waits>,
+    with_other_admissions: Vec<(Month, usize)>,
     /// Position of a provider by its code.
     known: HashMap<String, usize>,
     lines: HashMap<(Month, String), u64>,
@@ -136,8 +137,14 @@ impl Reading {
                 kind,
                 attendances: counts[index] + counts[BOOKED + index],
                 over_four_hours: counts[OVER + index] + counts[OVER + BOOKED + index],
+                admissions: counts[ADMISSIONS + index],
             });
         }
+        if counts[OTHER_ADMISSIONS] > 0 {
+            self.with_other_admissions.push((month, provider));
+        }
+        let (from_4_to_12_hours, over_12_hours) = (counts[WAITS_4_TO_12_HOURS], counts[WAITS_OVER_12_HOURS]);
+        self.waits.push(Waits { month, provider, from_4_to_12_hours, over_12_hours });
         Ok(())
     }
 
@@ -148,10 +155,7 @@ impl Reading {
             .find(|(name, _, _)| name.eq_ignore_ascii_case(parent))
             .map(|(_, code, _)| *code)
             .ok_or_else(|| row.wrong(PARENT_ORG, "one of the seven regions, such as NHS ENGLAND LONDON"))?;
-        let name = row.text(ORG_NAME);
-        if name.is_empty() || name.chars().any(char::is_control) {
-            return Err(row.wrong(ORG_NAME, "a name"));
-        }
+        let name = row.name(ORG_NAME)?;
         let position = *self.known.entry(code.to_owned()).or_insert(self.providers.len());
         if position == self.providers.len() {
             let (code, name) = (code.to_owned(), name.to_owned());

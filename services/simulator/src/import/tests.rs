@@ -1,6 +1,10 @@
 //! The published tables of October and November 2025 come back exactly, counted from the events by plain arithmetic;
 //! damaged tables are refused with line and column.
 
+mod admissions;
+mod long_form;
+mod returned;
+
 use std::collections::{BTreeMap, HashSet};
 
 use domain::event::{Attendance, Statement};
@@ -129,7 +133,7 @@ fn the_same_seed_gives_the_same_attendances_and_another_seed_others() {
 #[test]
 fn the_places_are_those_that_ship_with_the_project() {
     let shipped = crate::organisations::tests::england();
-    let tables = [read(OCTOBER).unwrap(), read(NOVEMBER).unwrap()];
+    let tables = both();
     let rows = organisations(&tables);
     let derived = Organisations::new(&rows).unwrap();
     let codes = |orgs: &Organisations, level| {
@@ -150,35 +154,90 @@ fn the_places_are_those_that_ship_with_the_project() {
         };
         assert_eq!(region(&derived, id), region(&shipped, shipped.find(&org.code).unwrap()), "{}", org.code);
     }
-    assert_eq!(codes(&Organisations::new(&tables[0].organisations()).unwrap(), Level::Site).len(), 327);
+    assert_eq!(codes(&Organisations::new(&organisations(&tables[..1])).unwrap(), Level::Site).len(), 327);
+}
+
+/// October and November 2025.
+fn both() -> [Published; 2] {
+    [Published::read(OCTOBER).unwrap(), Published::read(NOVEMBER).unwrap()]
 }
 
 #[test]
 fn the_report_says_what_was_left_out_and_who_is_silent() {
     let tables = [read(OCTOBER).unwrap(), read(NOVEMBER).unwrap()];
-    let report = report(&tables);
+    let report = report(&tables, silent(&both()));
     let october = &report.files[0];
     assert_eq!(october.providers, 187);
     assert_eq!(october.attendances, [1_481_222, 54_756, 865_288]);
     assert_eq!(october.over_four_hours, [590_612, 2_900, 26_362]);
     assert_eq!(october.without_attendances.len(), 10);
     assert!(october.total_agreed);
-    assert_eq!(october.not_placed.waited_over_12_hours, 54_326);
-    let silent =
-        Silent { month: Month::new(2025, 10).unwrap(), code: "NNJ07".into(), attendances_elsewhere: 7_515 };
-    assert_eq!(report.silent, [silent]);
+    let month = Month::new(2025, 10).unwrap();
+    assert_eq!(report.silent, [Silent { month, code: "NNJ07".into(), attendances_elsewhere: 7_515 }]);
     let text = report.to_string();
     for expected in [
         "msitae 2025-10: 187 providers, 2401266 attendances, 619874 over four hours\n",
         "  type 1: 1481222 attendances, 590612 over four hours\n",
         "  row of totals: agrees in every column, not imported\n",
-        "warning: NNJ07 has no attendances in 2025-10 and 7515 in the other months",
-        "88420 waits of 4-12 h and 54326 of 12 h",
+        "warning: NNJ07 has no attendances in 2025-10, and 7515 in the other months: a missing return",
+        "  waits of 4-12 h from the decision to admit: 88420 placed\n",
+        "  waits of 12 h and more from the decision to admit: 54326 placed\n",
+        "  RD1, type 3, 2025-10: 5 emergency admissions via A&E fit on no attendance\n",
         "Open Government Licence v3.0.",
     ] {
         assert!(text.contains(expected), "{expected:?} is not in\n{text}");
     }
-    assert_eq!(super::report(&tables[..1]).silent, [], "one month alone shows no regular reporter");
+}
+
+#[test]
+fn a_month_alone_shows_a_provider_of_which_it_says_nothing() {
+    let months = |tables: &[Published]| -> Vec<String> {
+        silent(tables).iter().map(|one| format!("{} {}", one.code, one.month)).collect()
+    };
+    assert_eq!(months(&both()[..1]), ["NNJ07 2025-10"], "others without attendances have admissions");
+    assert_eq!(months(&both()[1..]), [""; 0]);
+    let text = silent(&both()[..1])[0].to_string();
+    let expected =
+        "warning: NNJ07 has no attendances in 2025-10, every count of it is 0: a missing return, not a quiet";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn nobody_is_taken_from_two_tables() {
+    let [october, november] = both();
+    let overlap = |tables: &[&Published]| {
+        let tables: Vec<Published> = tables.iter().map(|table| (*table).clone()).collect();
+        super::overlap(&tables).map(|(first, second, code, month)| format!("{first} {second} {code} {month}"))
+    };
+    assert_eq!(overlap(&[&october, &november]), None);
+    assert_eq!(overlap(&[&november, &october, &november]).as_deref(), Some("0 2 AQN04 2025-11"));
+    let long = "period,org_code,type,attendances,breaches,admissions\n2025-10-01,RXF,1,9,1,1\n";
+    let long = Published::read(long.as_bytes()).unwrap();
+    assert_eq!(
+        overlap(&[&october, &long]).as_deref(),
+        Some("0 1 RXF 2025-10"),
+        "another form, the same thing"
+    );
+}
+
+#[test]
+fn departments_that_are_not_known_are_left_out_and_counted() {
+    let shipped = crate::organisations::tests::england();
+    let mut october = read(OCTOBER).unwrap();
+    assert_eq!(october.retain_known(&shipped), []);
+    let mut table = read(long_form::TABLE).unwrap();
+    table.select(&[Month::new(2017, 10).unwrap()]);
+    let before: u64 = table.cells.iter().map(|cell| u64::from(cell.attendances)).sum();
+    let left_out = table.retain_known(&shipped);
+    let after: u64 = table.cells.iter().map(|cell| u64::from(cell.attendances)).sum();
+    assert_eq!(before, 2_044_137);
+    assert_eq!(left_out.iter().map(|one| one.count).sum::<u64>(), before - after);
+    assert!(left_out.iter().any(|one| one.code == "RA4"), "Yeovil is in Somerset now: {left_out:?}");
+    let text = super::left_out("attendances", &left_out[..1]);
+    let LeftOut { code, count } = &left_out[0];
+    let expected =
+        format!("  left out: {count} attendances of 1 organisations that are not known: {code} ({count})\n");
+    assert_eq!(text, expected);
 }
 
 const LONG: &str = "period,org_code,type,attendances,breaches,admissions\n\
@@ -212,7 +271,7 @@ fn the_long_form_comes_back_too() {
     Organisations::new(&rows).unwrap();
     assert_eq!(rows.iter().find(|row| row.code == "RF4").unwrap().parent, "ENG");
     let silent: Vec<String> =
-        report(&[table]).silent.iter().map(|s| format!("{} {}", s.code, s.month)).collect();
+        silent(&[Published::Attendances(table)]).iter().map(|s| format!("{} {}", s.code, s.month)).collect();
     assert_eq!(silent, ["RF4 2017-11"], "a row that is missing between two months");
 }
 
@@ -234,7 +293,7 @@ fn a_small_table_is_read_whatever_its_line_ends_and_byte_order_mark() {
     assert!(!table.has_total);
     assert_eq!((table.cells[0].attendances, table.cells[0].over_four_hours), (96, 36));
     assert_eq!(read(format!("\u{feff}{}", text.replace('\r', "")).as_bytes()).unwrap(), table);
-    assert!(report(&[table]).to_string().contains("row of totals: none to check against"));
+    assert!(report(&[table], Vec::new()).to_string().contains("row of totals: none to check against"));
 }
 
 #[test]
@@ -256,8 +315,9 @@ fn a_damaged_table_says_where_and_what_would_be_right() {
         (small(&["TOTAL,T,T,T,0"]).into_bytes(), "line 2: 5 cells, 22 were expected"),
         (
             b"a,b\n1,2\n".to_vec(),
-            "line 1: this header is of no table that is known: \"a,b\"; \"Period,Org Code,Parent Org,…\" (MSitAE) or \
-             \"period,org_code,type,attendances,breaches,admissions\" was expected",
+            "line 1: this header is of no table that is known: \"a,b\"; a header of one of these was expected: \
+             \"Period,Org Code,Parent Org,…\" (MSitAE), \"period,org_code,type,attendances,breaches,admissions\", \
+             \"Year,Month,Region,Org Code,Org Name,A0,…\" (AmbSYS), \"nhs_trust22_code,date,…\" (beds)",
         ),
         (
             changed("A&E attendances Type 2", "A&E attendances Type II"),
