@@ -234,7 +234,7 @@ fn planted_encounters(now: domain::time::Millis) -> (Vec<Json>, Vec<Json>) {
         "hospitalization": {"dischargeDisposition": {"coding": [{"code": number}], "text": name}},
         "location": [{"location": {"reference": number, "display": name, "identifier": {"value": both}}, "status": name}],
         "serviceProvider": {"reference": number, "display": name, "identifier": {"system": both, "value": number}},
-        "partOf": {"reference": number}, both: both
+        "partOf": {"reference": number}, both.clone(): both
     });
     let wrong = |pointer: &str, value: Json| {
         let mut encounter = good.clone();

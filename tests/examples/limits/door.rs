@@ -30,7 +30,7 @@ const LENGTH: Duration = Duration::from_secs(4);
 const ROWS: [(usize, usize); 4] = [(1, 1_000), (20, 1_000), (20, 100), (20, 1)];
 
 /// Measures and prints.
-pub fn run(dir: &str) -> Outcome {
+pub(crate) fn run(dir: &str) -> Outcome {
     println!(
         "{:>11} {:>6} {:>14} {:>14} {:>6}",
         "connections", "post", "bare, events/s", "door, events/s", "ratio"
