@@ -13,6 +13,7 @@ mod progress;
 mod refusals;
 mod replay;
 mod report;
+mod rules;
 mod services;
 mod simulate;
 mod tables;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         Command::Token(args) => token::run(args),
         Command::Refusals(args) => refusals::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {
