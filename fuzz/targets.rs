@@ -5,13 +5,16 @@ use std::sync::OnceLock;
 
 use contract::{Hashed, Required};
 use domain::admission::admit;
+use domain::event::Event;
 use domain::organisations::Organisations;
 use domain::standard::Standards;
+use domain::time::Millis;
 use intake::extract::read_rows;
 use intake::feed::Feed;
 use intake::hl7::adt::{Surroundings, translate};
 use intake::hl7::{Message, messages};
 use intake::mllp::{Decoder, Frame};
+use intake::trial::try_encounter;
 
 struct World {
     organisations: Organisations,
@@ -109,4 +112,39 @@ pub(crate) fn csv(bytes: &[u8]) {
             assert_eq!(contract::parse_json(&json, &Required).expect("what we wrote is an event"), *event);
         }
     });
+}
+
+/// An Encounter becomes events that can be written and read again, or is refused by its element.
+pub(crate) fn fhir(bytes: &[u8]) {
+    let world = world();
+    let around = Surroundings {
+        feed: &world.epr,
+        organisations: &world.organisations,
+        references: &Hashed,
+        received: Some(Millis(1_795_270_200_000)),
+    };
+    match try_encounter(bytes, around) {
+        Ok(events) => {
+            assert!((1..=bytes.len()).contains(&events.len()));
+            events.iter().for_each(written_and_read);
+        }
+        Err(why) => assert!(why.contains(": "), "{why}"),
+    }
+}
+
+/// What is read as an event can be written and read again.
+pub(crate) fn event_json(bytes: &[u8]) {
+    match contract::parse_json(bytes, &Hashed) {
+        Ok(event) => written_and_read(&event),
+        Err(refused) => assert!(refused.outcome.is_refused() && !refused.detail.is_empty()),
+    }
+}
+
+fn written_and_read(event: &Event<'_>) {
+    let (mut protobuf, mut json) = (Vec::new(), Vec::new());
+    contract::write_protobuf(event, &mut protobuf);
+    contract::write_json(event, &mut json);
+    let read = contract::parse_protobuf(&protobuf, &Required, &mut 0).expect("what we wrote is an event");
+    assert_eq!(read, *event);
+    assert_eq!(contract::parse_json(&json, &Required).expect("what we wrote is an event"), *event);
 }

@@ -92,6 +92,8 @@ struct Pipeline {
     last_restate: Duration,
     /// Org-minutes that may still be restated now; filled up by the budget.
     tokens: f64,
+    /// The hour since 1970 in which the overdue returns were last counted.
+    overdue_hour: i64,
 }
 
 impl Pipeline {
@@ -133,6 +135,7 @@ impl Pipeline {
             last_save: parts.clock.monotonic(),
             last_restate: parts.clock.monotonic(),
             tokens: 0.0,
+            overdue_hour: 0,
             positions: [events, returns],
             parts,
             config,
@@ -301,6 +304,10 @@ impl Pipeline {
         let stale =
             self.engine.feeds(Millis(self.parts.clock.now_ms())).iter().filter(|feed| feed.stale).count();
         metrics.stale_sources.set(stale as i64);
+        let hour = self.parts.clock.now_ms() / 3_600_000;
+        if std::mem::replace(&mut self.overdue_hour, hour) != hour {
+            metrics.overdue_returns.set(i64::try_from(self.engine.overdue().len()).unwrap_or(i64::MAX));
+        }
         Ok(())
     }
 

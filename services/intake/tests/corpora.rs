@@ -84,3 +84,13 @@ fn hl7() {
 fn csv() {
     fuzz("csv", b",\"\r\n-:0123456789 N", targets::csv);
 }
+
+#[test]
+fn fhir() {
+    fuzz("fhir", b"{}[]\",:\\0123456789TZ-+.nul", targets::fhir);
+}
+
+#[test]
+fn event_json() {
+    fuzz("event_json", b"{}[]\",:\\0123456789TZ-+.nul", targets::event_json);
+}

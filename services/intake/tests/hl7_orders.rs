@@ -52,7 +52,7 @@ fn replay(organisations: &Arc<Organisations>) -> Replay {
     Replay::new(Settings {
         orgs: organisations.clone(),
         standards: Standards::default(),
-        frameworks: Arc::default(),
+        frameworks: Default::default(),
         windows: DEFAULT_WINDOWS.to_vec(),
         exclude_disposals: Vec::new(),
         horizon_minutes: 14 * 1_440,

@@ -299,7 +299,13 @@ impl Config {
     /// The rules; `shipped` are those that stand for an empty `alert.rules`.
     pub(crate) fn rules(&self, organisations: &Organisations, shipped: Option<&str>) -> Result<RuleSet> {
         let windows = self.windows()?;
-        let surroundings = Surroundings { organisations, windows: &windows };
+        let tables = self.tables(organisations, &windows)?;
+        let surroundings = Surroundings {
+            organisations,
+            windows: &windows,
+            targets: &tables.targets,
+            frameworks: &tables.frameworks,
+        };
         let (name, text) = if self.alert.rules.as_os_str().is_empty() {
             ("the shipped rules".to_owned(), shipped.unwrap_or(ALERTS).to_owned())
         } else {
