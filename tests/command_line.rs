@@ -25,6 +25,8 @@ mod published;
 mod refusals;
 #[path = "command_line/rules.rs"]
 mod rules;
+#[path = "command_line/report.rs"]
+mod report;
 #[path = "command_line/run.rs"]
 mod run;
 #[path = "command_line/running.rs"]
