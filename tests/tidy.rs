@@ -270,6 +270,30 @@ fn pages_that_are_named_are_there() {
 }
 
 #[test]
+fn metrics_that_alerts_name_are_there() {
+    let files = files();
+    let code: String = files
+        .iter()
+        .filter(|file| is_rust(file) && is_program(file))
+        .map(|file| file.text.as_str())
+        .collect();
+    let (mut found, mut seen) = (Found::default(), 0);
+    for file in files.iter().filter(|file| file.path.starts_with("config/prometheus/")) {
+        for (number, line) in file.lines().filter(|(_, line)| line.trim_start().starts_with("expr:")) {
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for name in words.filter(|word| word.starts_with("sitrep_")) {
+                seen += 1;
+                if !code.contains(&format!("\"{name}\"")) {
+                    found.at(file, number, name);
+                }
+            }
+        }
+    }
+    assert!(seen > 3, "{seen} names");
+    found.nothing("an alert names a metric that is there");
+}
+
+#[test]
 fn the_tree_has_what_a_newcomer_looks_for() {
     for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", ".ci/run"] {
         let length = std::fs::metadata(root().join(name)).map_or(0, |file| file.len());

@@ -5,9 +5,9 @@
 
 use contract::refusal::{Origin, Refusal};
 use contract::{Hashed, References, Required, parse_json, parse_protobuf};
-use domain::admission::Standards;
 use domain::event::{Event, Outcome};
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use runtime::access::Grant;
 use runtime::log::NewRecord;
 

@@ -185,7 +185,8 @@ fn retry(args: &RefusalsRetryArgs) -> Result<()> {
     let pseudonyms = crate::services::pseudonyms(config)?;
     intake::pseudonym::check_key(&*place.log, &pseudonyms, &config.pseudonyms.accept_new_key)
         .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
-    let (standards, required) = (config.standards()?.1, config.pseudonyms.required);
+    let standards = config.tables(&organisations, &config.windows()?)?.standards;
+    let required = config.pseudonyms.required;
     let feeds = crate::feeds::all(config, &organisations)?;
     let retry = Retry::new((*organisations).clone(), standards, pseudonyms, required, feeds);
     // A refusal for want of a right is let in only where that is asked for by name.

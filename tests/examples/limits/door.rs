@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use contract::topics::{EVENTS, REFUSALS, RETURNS};
-use domain::admission::Standards;
+use domain::standard::Standards;
 use prometheus::Registry;
 use runtime::access::{Access, AccessMetrics, Sources};
 use runtime::clock::{Clock, SystemClock};
