@@ -23,10 +23,10 @@ mod mllp;
 mod published;
 #[path = "command_line/refusals.rs"]
 mod refusals;
-#[path = "command_line/rules.rs"]
-mod rules;
 #[path = "command_line/report.rs"]
 mod report;
+#[path = "command_line/rules.rs"]
+mod rules;
 #[path = "command_line/run.rs"]
 mod run;
 #[path = "command_line/running.rs"]

@@ -26,7 +26,7 @@ use jiff::fmt::strtime;
 use crate::feed::place::Named;
 use crate::feed::zone::Nearest;
 use crate::feed::{Column, FactName, Feed, InstantFact};
-use crate::hl7::adt::{LeftOut, Surroundings};
+use crate::hl7::adt::{LeftOut, Surroundings, states};
 
 /// Why a file cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +186,9 @@ where
         let reference = self.reference(&site)?;
         let mut attendance = Attendance::new(site, reference);
         self.facts(recorded, &mut attendance)?;
+        if !states(&attendance) {
+            return Err(fault(Outcome::Malformed, "", "the row states no fact"));
+        }
         let statement = Statement::Attendance(attendance);
         let mut newest = None;
         instants(&statement, &mut |instant| newest = newest.max(Some(Millis::from(instant))));
