@@ -15,6 +15,7 @@ use runtime::checkpoint::{Change, Checkpoint, CheckpointError};
 use runtime::clock::Clock;
 use runtime::health::Condition;
 use runtime::log::{Log, LogError, NewRecord, Reader, RecordView};
+use runtime::seal::Sealer;
 use runtime::shutdown::Shutdown;
 
 use crate::config::AggregateConfig;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// A hash of everything that figures depend on: another one builds the ledger again (spec 2.6).
     pub config_hash: u64,
+    /// Seals what is refused.
+    pub sealer: Option<Sealer>,
 }
 
 /// Runs until the shutdown begins.
@@ -122,7 +125,12 @@ impl Pipeline {
         };
         let topics = [(EVENTS, events.clone()), (RETURNS, returns.clone())];
         let Some(reader) = retried(&parts, || parts.log.reader(&topics)) else { return Ok(None) };
-        let outbox = Outbox { org_minutes: Vec::new(), refusals: Vec::new(), bytes: Vec::new() };
+        let outbox = Outbox {
+            org_minutes: Vec::new(),
+            refusals: Vec::new(),
+            bytes: Vec::new(),
+            sealer: parts.sealer.clone(),
+        };
         let mut pipeline = Pipeline {
             last_save: parts.clock.monotonic(),
             last_restate: parts.clock.monotonic(),
@@ -366,6 +374,7 @@ struct Outbox {
     org_minutes: Vec<NewRecord>,
     refusals: Vec<NewRecord>,
     bytes: Vec<u8>,
+    sealer: Option<Sealer>,
 }
 
 impl Outbox {
@@ -385,6 +394,10 @@ impl Outbox {
         let origin = Origin::Log { topic, partition: record.partition, offset: record.offset };
         let key = source.clone().into_bytes();
         let refusal = Refusal::new(reason, detail, source, record.value, record.protobuf, origin, at);
+        let refusal = match &self.sealer {
+            Some(sealer) => refusal.sealed_by(|bytes| sealer.seal(bytes)),
+            None => refusal,
+        };
         self.bytes.clear();
         refusal::encode(&refusal, &mut self.bytes);
         self.refusals.push(NewRecord { key, value: self.bytes.clone(), protobuf: true, partition: None });
