@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use acceptance::binary;
-use acceptance::model::{Points, Reading};
-use domain::measures::{MAX_FIELDS, MEASURES, SeriesKey, Window};
+use acceptance::model::{Points, Reading, Series, put};
+use domain::measures::MEASURES;
 use domain::organisations::Organisations;
 use domain::time::{Minute, Second};
 use serde_json::Value as Json;
@@ -57,6 +57,21 @@ impl Running {
         self.process.kill();
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
     /// `GET`.
     pub(crate) fn get(&self, path: &str) -> Answer {
         http::ask(self.address, "GET", path, &[], b"").expect("it answers")
@@ -78,6 +93,11 @@ impl Running {
     pub(crate) fn post_with(&self, headers: &[String], body: &[u8]) -> (u16, Json) {
         let answer = http::ask(self.address, "POST", "/v1/events", headers, body).expect("it answers");
         (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Json::Null))
+    }
+
+    /// `POST` to any path.
+    pub(crate) fn post_to(&self, path: &str, headers: &[String], body: &[u8]) -> Answer {
+        http::ask(self.address, "POST", path, headers, body).expect("it answers")
     }
 
     /// Posts events that must all be taken.
@@ -125,26 +145,15 @@ impl Running {
             let (from, until) = (text(&newest["from"]), text(&newest["until"]));
             let path = format!("/v1/measures?measure={name}&org={codes}&from={from}&until={until}");
             for series in self.json(&path)["series"].as_array().expect("series") {
-                let org = orgs.find(text(&series["org"])).expect("one of ours");
-                let texts: Vec<&str> =
-                    definition.tag.names().iter().map(|name| text(&series[name])).collect();
-                let tag = definition.tag.parse(&texts).expect("a tag of the measure");
-                let window =
-                    series.get("window").map(|window| Window::parse(text(window)).expect("a window"));
-                let key = SeriesKey { measure: definition.measure, tag, window };
+                let tag = |name: &str| series.get(name).map(text);
+                let key = Series::told(name, tag).expect("a series of the measure");
                 for point in series["points"].as_array().expect("points") {
                     let numbers: Vec<f64> =
                         point.as_array().expect("numbers").iter().filter_map(Json::as_f64).collect();
                     assert_eq!(numbers.len(), definition.fields.len() + 1, "{path}");
-                    let mut values = [0; MAX_FIELDS];
-                    for ((value, field), number) in
-                        values.iter_mut().zip(definition.fields).zip(&numbers[1..])
-                    {
-                        *value = field.held(*number);
-                    }
-                    if values.iter().any(|value| *value != 0) {
-                        let minute = Second(numbers[0] as u32).minute();
-                        points.entry(minute).or_default().insert((org, key), values);
+                    let points = points.entry(Second(numbers[0] as u32).minute()).or_default();
+                    for (field, number) in definition.fields.iter().zip(&numbers[1..]) {
+                        put(points, text(&series["org"]), &key, field.name, *number);
                     }
                 }
             }
@@ -166,8 +175,8 @@ impl Running {
                 if let Some(key) =
                     held.keys().chain(wanted.keys()).find(|key| held.get(key) != wanted.get(key))
                 {
-                    let (code, held, wanted) = (&orgs.get(key.0).code, held.get(key), wanted.get(key));
-                    return Err(format!("{minute} {code} {:?}: shows {held:?}, not {wanted:?}", key.1));
+                    let ((code, series), held, wanted) = (key, held.get(key), wanted.get(key));
+                    return Err(format!("{minute} {code} {series:?}: shows {held:?}, not {wanted:?}"));
                 }
             }
             Ok(until)

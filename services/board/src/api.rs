@@ -4,7 +4,9 @@
 //! these files: a name that comes from a feed stays text.
 
 mod measures;
+mod overdue;
 mod stream;
+mod targets;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +17,9 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::organisations::Organisations;
-use domain::time::{Minute, rfc3339};
+use domain::standard::Standards;
+use domain::target::Targets;
+use domain::time::{LondonDays, Minute, rfc3339};
 use runtime::clock::Clock;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -39,6 +43,17 @@ pub struct Board {
     streams: Arc<Semaphore>,
     clock: ClockBox,
     metrics: Metrics,
+    tables: Tables,
+    days: Arc<LondonDays>,
+}
+
+/// What is shown beside the figures.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// The dated targets.
+    pub targets: Targets,
+    /// The periodic standards, for overdue returns.
+    pub standards: Standards,
 }
 
 impl Board {
@@ -48,6 +63,7 @@ impl Board {
         dir: &std::path::Path,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        tables: Tables,
     ) -> Arc<Board> {
         Arc::new(Board {
             live,
@@ -59,6 +75,8 @@ impl Board {
             streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             clock: ClockBox(clock),
             metrics,
+            tables,
+            days: Arc::new(LondonDays::new()),
         })
     }
 
@@ -72,6 +90,7 @@ pub fn router(board: Arc<Board>) -> Router {
     let mut router = Router::new()
         .route("/v1/measures", get(measures::measures))
         .route("/v1/organisations", get(organisations))
+        .route("/v1/overdue", get(overdue::overdue))
         .route("/v1/alerts", get(alerts))
         .route("/v1/live", get(stream::live));
     for (path, content_type, text) in FILES {

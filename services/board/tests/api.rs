@@ -77,7 +77,7 @@ impl Wall {
         let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, target));
         let clock = Arc::new(ManualClock::new(Millis::from(START.start()).0));
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        let router = router(Board::new(live.clone(), dir.path(), clock.clone(), metrics));
+        let router = router(Board::new(live.clone(), dir.path(), clock.clone(), metrics, Default::default()));
         Wall { _dir: dir, store, live, router, clock }
     }
 
@@ -292,7 +292,8 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         (
             "",
             "measure",
-            "is missing: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue",
+            "is missing: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, ae_area, ae_treatment, \
+             ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known, feed",
         ),
         (
             "measure=ae&org=S1",
@@ -517,7 +518,7 @@ fn a_filled_store_is_shown_as_at_a_minute() {
     assert_eq!((points.len(), points.last()), (48, Some(&json!(160))));
 
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-    wall.router = router(Board::new(live, &dir, wall.clock.clone(), metrics));
+    wall.router = router(Board::new(live, &dir, wall.clock.clone(), metrics, Default::default()));
     assert_eq!(wall.json("/v1/measures?measure=amb_queue&org=S1").1["until"], "2026-11-21T15:01:00Z");
 
     assert_eq!(still(&dir, None, None, None).unwrap().mode(), Mode::AsAt(START.plus(120)));

@@ -1,5 +1,8 @@
 //! The MLLP listener over real sockets and a log in memory: what is answered, when, in which order, and what is kept.
 
+#[path = "mllp/certificates.rs"]
+mod certificates;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,9 +12,9 @@ use std::time::Duration;
 
 use contract::refusal::{Origin, Refusal, decode};
 use contract::topics::{EVENTS, REFUSALS};
-use domain::admission::Standards;
 use domain::event::Outcome;
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use intake::feed::Feed;
 use intake::hl7::answer::Answer;
 use intake::metrics::Metrics;
@@ -27,6 +30,8 @@ use runtime::tls::{TlsAcceptor, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use certificates::pem;
 
 /// 2026-11-21T14:10:00Z
 const NOW: i64 = 1_795_270_200_000;
@@ -45,12 +50,12 @@ struct Memory {
 
 impl Memory {
     fn hold(&self, held: bool) {
-        *self.held.lock().unwrap() = held;
+        *self.held.lock().expect("no panic") = held;
         self.changed.notify_all();
     }
 
     fn of(&self, topic: &str) -> Vec<NewRecord> {
-        let appended = self.appended.lock().unwrap();
+        let appended = self.appended.lock().expect("no panic");
         appended.iter().filter(|(name, _)| name == topic).map(|(_, record)| record.clone()).collect()
     }
 }
@@ -73,18 +78,17 @@ impl Log for Memory {
     }
     fn append(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, LogError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let failing = self.failing.lock().unwrap();
+        let failing = self.failing.lock().expect("no panic");
         if let Some(error) = failing.as_ref().and_then(|failing| failing(topic, call)) {
             return Err(error);
         }
-        drop(self.changed.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
-        self.appended.lock().unwrap().extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
+        drop(self.changed.wait_while(self.held.lock().expect("no panic"), |held| *held).expect("no panic"));
+        self.appended
+            .lock()
+            .expect("no panic")
+            .extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
         Ok(vec![Position { partition: 0, offset: 0 }; records.len()])
     }
-}
-
-fn pem(name: &str) -> PathBuf {
-    root().join("tests/data/tls").join(name)
 }
 
 fn root() -> PathBuf {
@@ -131,6 +135,8 @@ async fn door_with(limits: Limits, tls: Option<TlsAcceptor>, peers: &[&str]) -> 
         peers: peers.iter().map(|peer| peer.parse().expect("an address")).collect(),
         tls,
         limits,
+        sealer: None,
+        shares: intake::Shares::new(intake::Alarm::default(), &metrics),
         metrics: metrics.clone(),
         condition: health.condition("intake"),
         clock,
@@ -236,7 +242,7 @@ fn run(test: impl Future<Output = ()>) {
         .worker_threads(2)
         .enable_all()
         .build()
-        .unwrap()
+        .expect("a runtime")
         .block_on(test);
 }
 
@@ -367,7 +373,7 @@ fn what_is_no_message_at_all_is_answered_too() {
 fn a_log_that_is_away_is_our_trouble_and_one_that_is_full_is_waited_for() {
     run(async {
         let door = door().await;
-        *door.log.failing.lock().unwrap() =
+        *door.log.failing.lock().expect("no panic") =
             Some(Box::new(|topic, _| (topic == EVENTS).then(|| LogError::Unavailable("no broker".into()))));
         let mut sender = door.connect().await;
         sender
@@ -385,7 +391,7 @@ fn a_log_that_is_away_is_our_trouble_and_one_that_is_full_is_waited_for() {
         );
         // Full three times, then not.
         let first = door.log.calls.load(Ordering::SeqCst);
-        *door.log.failing.lock().unwrap() =
+        *door.log.failing.lock().expect("no panic") =
             Some(Box::new(move |_, call| (call < first + 3).then_some(LogError::Full)));
         assert_eq!(msa(&sender.ask(&a04("4")).await), ("AA", "4"));
         assert!(door.health.is_ready());
@@ -397,7 +403,7 @@ fn a_log_that_is_away_is_our_trouble_and_one_that_is_full_is_waited_for() {
 fn a_log_that_stays_full_is_given_up_in_the_end() {
     run(async {
         let door = door_with(Limits { patience: Duration::ZERO, ..LIMITS }, None, &[]).await;
-        *door.log.failing.lock().unwrap() = Some(Box::new(|_, _| Some(LogError::Full)));
+        *door.log.failing.lock().expect("no panic") = Some(Box::new(|_, _| Some(LogError::Full)));
         let mut sender = door.connect().await;
         assert_eq!(msa(&sender.ask(&a04("1")).await), ("AE", "1"));
         door.stop().await;
@@ -463,7 +469,6 @@ fn a_stop_finishes_what_is_being_written() {
     });
 }
 
-/// Certificates are those of `tests/data/tls`.
 #[test]
 fn with_tls_only_who_shows_a_certificate_of_ours_is_heard() {
     run(async {
@@ -504,7 +509,7 @@ mod tls {
 
     use super::pem;
 
-    /// Connects and shows a certificate of `tests/data/tls`, if any.
+    /// Connects and shows a certificate of ours, if any.
     pub(super) async fn connect(
         address: std::net::SocketAddr,
         shown: Option<&str>,
