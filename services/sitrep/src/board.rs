@@ -11,6 +11,7 @@ use board::read::Reader;
 use board::service::{self, Service};
 use board::store::{Options, Store};
 use domain::alert::value::Value;
+use domain::measures::Measure;
 use domain::organisations::{Level, Organisations};
 use domain::time::{LondonDays, Millis, Minute};
 use runtime::log::embedded::EmbeddedLog;
@@ -81,7 +82,7 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
 /// The line on the page: the target of the country for all types within four hours, in force at a minute. A live board
 /// has that of its start.
 fn target(tables: &api::Tables, at: Minute) -> Option<Target> {
-    let value = Value::parse("ae_four_hour.within / ae_four_hour.departed").ok()?;
+    let value = Value::ratio(Measure::AeFourHour, "within", "departed")?;
     let tags = [("type", "all".to_owned()), ("window", "4h".to_owned())];
     let found = tables.targets.find(value, Level::Nation, &tags)?;
     let step = found.on(LondonDays::new().date(at.minus(1)))?;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::alert::value::Value;
 use domain::ids::OrgId;
 use domain::measures::{Measure, TypeTag};
 use domain::organisations::{Level, Organisations};
@@ -102,7 +103,7 @@ impl Gathering<'_> {
         } else {
             Source::Days
         };
-        let value = "ae_four_hour.within / ae_four_hour.departed";
+        let value = Value::ratio(Measure::AeFourHour, "within", "departed");
         let series = (Measure::AeFourHour, TypeTag::All.into());
         figures.target = standards::in_force(self.rules, self.place, value, series, period.end(), &self.days);
         let members = self.members(&mut figures, &midnights)?;
