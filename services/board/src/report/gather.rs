@@ -32,7 +32,9 @@ pub(super) fn gather(
     let organisations = reader.organisations()?.ok_or(ReportError::NoOrganisations)?;
     let published = reader.published()?;
     let org = subject(&organisations, request.org.as_deref())?;
-    let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
+    // A store whose minutes were emptied still has its history.
+    let newest = reader.newest_minute()?.max(reader.newest_daily()?);
+    let as_at = newest.ok_or(ReportError::Empty)?;
     let place = place(&organisations, org);
     let days = LondonDays::new();
     let mut gathering = Gathering { reader, organisations: &organisations, org, place: &place, rules, days };
