@@ -194,7 +194,7 @@ impl Engine {
             None => now.closed_minute().minus(self.settings.horizon_minutes),
         };
         self.stand_at(now.closed_minute());
-        self.close(unpublished, now);
+        self.close(unpublished);
         let newest = now.closed_minute();
         self.dirty.mark_whole(newest, newest.plus(1));
     }
@@ -224,12 +224,14 @@ impl Engine {
         live.sweep.advance(&self.figures, newest);
     }
 
-    /// Every minute from `first` to the one where the sweep stands is new.
-    fn close(&mut self, first: Minute, now: Millis) {
+    /// Every minute from `first` to the one where the sweep stands is new. Feeds are as old as they are at that minute
+    /// (spec 3.1), whenever it is closed.
+    fn close(&mut self, first: Minute) {
         let Some(live) = &mut self.live else { return };
         let newest = live.sweep.at();
         self.dirty.mark_whole(first.max(self.figures.first()), newest.plus(1));
-        live.freshness = self.feeds.freshness(&self.settings.orgs, now, self.settings.patience);
+        let at = Millis::from(newest.start());
+        live.freshness = self.feeds.freshness(&self.settings.orgs, at, self.settings.patience);
         self.dirty.trim(newest.minus(self.settings.horizon_minutes));
     }
 
@@ -248,7 +250,7 @@ impl Engine {
             }
         }
         self.stand_at(newest);
-        self.close(before.plus(1), now);
+        self.close(before.plus(1));
         if newest.0 / 60 != before.0 / 60 {
             self.forget(newest.minus(self.settings.horizon_minutes + HELD_BEYOND_HORIZON));
         }

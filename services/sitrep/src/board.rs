@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
-use board::api::{self, Board};
+use board::api::{self, Board, Limits};
 use board::live::{Live, Mode};
 use board::service::{self, Service};
 use board::store::{Options, Store};
@@ -43,7 +43,7 @@ fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let plant =
         Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
     let metrics = board::metrics::Metrics::new(&plant.registry)?;
-    let router = api::router(Board::new(live, dir, plant.clock.clone(), metrics));
+    let router = api::router(Board::new(live, dir, limits(&plant), plant.clock.clone(), metrics));
     plant.serve(router, |address| say(&format!("the board is at http://{address}/")))
 }
 
@@ -65,5 +65,10 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
         shutdown: plant.shutdown.clone(),
     };
     plant.spawn("board", move || service::run(service))?;
-    Ok(api::router(Board::new(live, &dir, plant.clock.clone(), metrics)))
+    Ok(api::router(Board::new(live, &dir, limits(plant), plant.clock.clone(), metrics)))
+}
+
+fn limits(plant: &Plant) -> Limits {
+    let board = &plant.config.board;
+    Limits { streams: board.streams.get() as usize, answer_points: board.answer_points.get().into() }
 }

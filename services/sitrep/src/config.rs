@@ -1,5 +1,6 @@
 //! The configuration: `config/default.toml` with a file and `--set` over it, parsed to typed values once.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -44,6 +45,7 @@ pub(crate) struct Config {
     pub(crate) restate: Restate,
     pub(crate) checkpoint: Every,
     pub(crate) store: Store,
+    pub(crate) board: Wall,
     pub(crate) influx: Influx,
     pub(crate) alert: AlertConfig,
     pub(crate) shutdown: Timeout,
@@ -56,6 +58,9 @@ pub(crate) struct Http {
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) max_body: Bytes,
     pub(crate) connections: u32,
+    pub(crate) posts: NonZeroU32,
+    pub(crate) post_events: NonZeroU32,
+    pub(crate) body_time: Duration,
     pub(crate) token: OptionalSecret,
     pub(crate) tls: TlsConfig,
 }
@@ -137,6 +142,14 @@ pub(crate) struct Every {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Store {
     pub(crate) minutes: Duration,
+}
+
+/// `[board]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wall {
+    pub(crate) streams: NonZeroU32,
+    pub(crate) answer_points: NonZeroU32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

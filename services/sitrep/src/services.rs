@@ -110,14 +110,20 @@ fn door(config: &config::Config) -> Result<(intake::token::Access, intake::pseud
 /// The intake's routes.
 pub(crate) fn intake(plant: &Plant, organisations: &Organisations, standards: Standards) -> Result<Router> {
     let (access, pseudonyms) = door(&plant.config)?;
-    let body_bytes = usize::try_from(plant.config.http.max_body.get()).unwrap_or(usize::MAX);
+    let http = &plant.config.http;
+    let body_bytes = usize::try_from(http.max_body.get()).unwrap_or(usize::MAX);
     let state = intake::IntakeState::new(intake::Intake {
         log: plant.log.clone(),
         organisations: organisations.clone(),
         standards,
         pseudonyms,
         access,
-        limits: intake::Limits { body_bytes, ..intake::Limits::default() },
+        limits: intake::Limits {
+            body_bytes,
+            events: http.post_events.get() as usize,
+            posts: http.posts.get() as usize,
+            body_time: http.body_time.get(),
+        },
         metrics: intake::metrics::Metrics::new(&plant.registry)?,
         condition: plant.condition("intake"),
         clock: plant.clock.clone(),
