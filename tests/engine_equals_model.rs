@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{Model, Points};
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::Category;
 use domain::freshness::Patience;
@@ -16,6 +16,7 @@ use domain::measures::{
     Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag, Values,
 };
 use domain::organisations::Level;
+use domain::standard::{Kind, Standard, Standards};
 use domain::time::{Millis, Minute};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -40,9 +41,16 @@ impl World<'_> {
         Settings {
             orgs: Arc::new(self.case.orgs.clone()),
             standards: Standards {
-                standards: self.case.settings.standards.clone(),
+                standards: self
+                    .case
+                    .settings
+                    .standards
+                    .iter()
+                    .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                    .collect(),
                 scales: self.case.settings.scales.clone(),
             },
+            frameworks: Default::default(),
             windows: self.case.settings.windows.clone(),
             exclude_disposals: self.case.settings.exclude_disposals.clone(),
             horizon_minutes: HORIZON_MINUTES,

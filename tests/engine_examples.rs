@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acceptance::places;
-use domain::admission::Standards;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
 use domain::freshness::Patience;
 use domain::ids::Ref;
 use domain::measures::{DEFAULT_WINDOWS, Measure, OrgMinute, Revision, Tag, TypeTag, Window};
 use domain::organisations::{Level, Organisations};
+use domain::standard::Standards;
 use domain::time::{Millis, Minute, Second, rfc3339};
 
 type Saved = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
@@ -37,6 +37,7 @@ fn engine(epoch: u64) -> Engine {
     let settings = Settings {
         orgs: Arc::new(little_england()),
         standards: Standards::default(),
+        frameworks: Default::default(),
         windows: DEFAULT_WINDOWS.to_vec(),
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,

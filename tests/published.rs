@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::admission::Standards;
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::event::{DepartmentType, Outcome};
 use domain::freshness::Patience;
 use domain::measures::{Measure, TypeTag, Window};
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 use domain::sweep::Scope;
 use domain::time::{LondonDays, Minute};
 use simulator::import::{self, Month, Table};
@@ -27,6 +27,7 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
     let settings = Settings {
         orgs: orgs.clone(),
         standards: Standards::default(),
+        frameworks: Default::default(),
         windows: vec![Window::Today],
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,

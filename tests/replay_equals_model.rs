@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{Model, Points};
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::event::Event;
 use domain::freshness::Patience;
 use domain::measures::Measure;
 use domain::replay::Replay;
+use domain::standard::{Kind, Standard, Standards};
 use domain::sweep::Scope;
 use domain::time::Minute;
 
@@ -19,9 +20,15 @@ fn settings(case: &Case) -> Settings {
     Settings {
         orgs: Arc::new(case.orgs.clone()),
         standards: Standards {
-            standards: case.settings.standards.clone(),
+            standards: case
+                .settings
+                .standards
+                .iter()
+                .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                .collect(),
             scales: case.settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: case.settings.windows.clone(),
         exclude_disposals: case.settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,

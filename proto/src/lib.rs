@@ -9,6 +9,7 @@
 //! late. That needs a table or a ledger, and is the intake's and the aggregator's business.
 
 pub mod alert;
+pub mod configuration;
 pub mod event;
 mod event_json;
 mod event_protobuf;

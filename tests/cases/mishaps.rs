@@ -207,9 +207,10 @@ impl Teller<'_> {
             _ => Statement::Standard(Return {
                 standard: Cow::Borrowed(["rtt-18-weeks", "no-such"].choose(self.rng).copied().expect("")),
                 org,
-                period_start: 20_575 + 7 * self.rng.random_range(0..3),
+                // A Monday.
+                period_start: 20_577 + 7 * self.rng.random_range(0..3),
                 met: Fact::Stated(u64::from(number)),
-                total: Fact::Stated(20),
+                total: Fact::Stated(20 + u64::from(number)),
                 count: Fact::Absent,
                 total_s: Fact::Retracted,
                 p90_s: Fact::Absent,

@@ -177,31 +177,34 @@ fn a_wrong_rule_is_told_with_its_key() {
 }
 
 #[test]
-fn a_wrong_standard_is_told_with_its_line() {
-    let standard = "scales = [\"opel\"]\n[[standard]]\nid = \"a\"\ntitle = \"A\"\nkind = \"share\"\nbetter = \"higher\"\nperiod = \"month\"\n";
+fn a_wrong_standard_is_told_with_its_key() {
+    let standard = "scales = [\"opel\"]\n[[standard]]\nid = \"a\"\ntitle = \"A\"\nkind = \"share\"\nbetter = \"higher\"\n\
+                    period = \"month\"\nreports = \"trust\"\ndue = 30\nsource = \"somebody\"\nverified = true\n";
     let world = World::new();
     let set = format!("standards={}", world.write("standards.toml", standard.as_bytes()));
     let done = sitrep(&["check", "--set", &set]).well();
     assert!(done.text().contains("standard        a: A "), "{}", done.text());
-    for (content, line, expected) in [
+    for (content, expected) in [
         (
             standard.replace("share", "shore"),
-            5,
-            "unknown variant `shore`, expected one of `share`, `count`, `mean`",
+            "standard \"a\" kind: \"shore\" is none of share, count, mean\n",
         ),
-        (standard.replace("scales", "scale"), 1, "unknown field `scale`, expected `scales` or `standard`"),
-        (standard.replace("title = \"A\"\n", ""), 2, "missing field `title`"),
-        (format!("{standard}due = 3\n"), 8, "unknown field `due`, expected one of `id`, `title`,"),
-        ("scales = [".to_owned(), 1, "unclosed array, expected `]`"),
+        (
+            standard.replace("scales", "scale"),
+            "standards scale: unknown field `scale`, expected `scales` or `standard`\n",
+        ),
+        (standard.replace("title = \"A\"\n", ""), "standard \"a\" title: missing field `title`\n"),
+        (
+            format!("{standard}dues = 3\n"),
+            "standard \"a\" dues: unknown field `dues`, expected one of `id`, `title`,",
+        ),
+        (
+            standard.replace("\"trust\"", "[\"RXF\", \"NOWHERE\"]"),
+            "standard \"a\" reports: \"NOWHERE\" is not a code in organisations.csv\n",
+        ),
+        ("scales = [".to_owned(), "standards: TOML parse error at line 1, column "),
     ] {
-        check_file(
-            "standards",
-            content.as_bytes(),
-            &format!("{{file}}: TOML parse error at line {line}, column "),
-        );
-        let path = world.write("wrong.toml", content.as_bytes());
-        let done = sitrep(&["check", "--set", &format!("standards={path}")]);
-        assert!(done.err.contains(expected), "{}", done.err);
+        check_file("standards", content.as_bytes(), &format!("{{file}}: {expected}"));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::{Event, Outcome};
 use domain::freshness::Patience;
@@ -11,6 +11,7 @@ use domain::ids::OrgId;
 use domain::measures::{Measure, OrgMinute, Revision, SeriesKey, Values};
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::{Kind, Standard, Standards};
 use domain::sweep::Scope;
 use domain::time::{Millis, Minute};
 
@@ -21,7 +22,15 @@ use crate::model;
 pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
     Settings {
         orgs: Arc::new(orgs.clone()),
-        standards: Standards { standards: settings.standards.clone(), scales: settings.scales.clone() },
+        standards: Standards {
+            standards: settings
+                .standards
+                .iter()
+                .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                .collect(),
+            scales: settings.scales.clone(),
+        },
+        frameworks: Default::default(),
         windows: settings.windows.clone(),
         exclude_disposals: settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acceptance::model::Points;
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::Settings;
 use domain::freshness::Patience;
 use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Window};
 use domain::replay::Replay;
+use domain::standard::{Kind, Standard, Standards};
 use domain::sweep::Scope;
 use domain::time::Minute;
 use recorder::influx;
@@ -72,9 +73,15 @@ fn replayed(world: &World, from: Minute, until: Minute) -> BTreeMap<Minute, Poin
     let settings = Settings {
         orgs: Arc::new(case.orgs.clone()),
         standards: Standards {
-            standards: case.settings.standards.clone(),
+            standards: case
+                .settings
+                .standards
+                .iter()
+                .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                .collect(),
             scales: case.settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: case.settings.windows.clone(),
         exclude_disposals: case.settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_HOURS as u32 * 60,

@@ -11,8 +11,9 @@ use board::read::Reader;
 use board::report::period::{Period, Span};
 use board::report::{self, Request, html, json, text};
 use board::store::{Options, Store};
+use domain::event::Category;
 use domain::measures::{
-    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag,
+    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag,
 };
 use domain::organisations::{Level, Organisations};
 use domain::time::{LondonDays, Minute, rfc3339};
@@ -89,7 +90,7 @@ fn series(random: &mut ChaCha8Rng, level: Level) -> Vec<Series> {
         Level::Trust => 400,
         Level::System => 1_800,
         Level::Region => 11_000,
-        Level::Nation => 77_000,
+        Level::Nation | Level::Group => 77_000,
     };
     let own = if level == Level::Site {
         &[TypeTag::All, TypeTag::One][..]
@@ -102,9 +103,16 @@ fn series(random: &mut ChaCha8Rng, level: Level) -> Vec<Series> {
         if !measure.exists_at(level) {
             continue;
         }
-        let tags: Vec<Option<TypeTag>> =
-            if definition.by_type { own.iter().copied().map(Some).collect() } else { vec![None] };
-        for department_type in tags {
+        let tags: Vec<Tag> = match definition.tag {
+            TagKind::None => vec![Tag::None],
+            TagKind::Type => own.iter().copied().map(Tag::Type).collect(),
+            TagKind::Category => vec![Category::C1.into(), Category::C2.into()],
+            TagKind::Scale | TagKind::Framework | TagKind::Standard => {
+                Tag::text("opel").into_iter().chain(Tag::text("other")).collect()
+            }
+            TagKind::Source | TagKind::Area | TagKind::Parameter => Vec::new(),
+        };
+        for tag in tags {
             let windows: Vec<_> =
                 if definition.by_window { DEFAULT_WINDOWS.map(Some).to_vec() } else { vec![None] };
             for window in windows {
@@ -114,7 +122,7 @@ fn series(random: &mut ChaCha8Rng, level: Level) -> Vec<Series> {
                     *value = random.random_range(most / 2..=most);
                     most = *value;
                 }
-                all.push(Series { key: SeriesKey { measure, department_type, window }, values });
+                all.push(Series { key: SeriesKey { measure, tag, window }, values });
             }
         }
     }

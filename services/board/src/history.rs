@@ -1,7 +1,8 @@
 //! Which figures are kept for years, in the table `daily` of the store, which the retention of minutes does not touch.
 //!
-//! Of each organisation and local day two rows are kept: at 00:00 the point of window `today`, which is the whole
-//! previous day, with the department at that minute; at 08:00 the beds, as they are counted nationally. Responsible
+//! Of each organisation and local day two rows are kept: at 00:00 the points of window `today`, which are the whole
+//! previous day, with the department, levels and feeds at that minute, and the returns whose period it ends; at 08:00 the
+//! beds, as they are counted nationally. Responsible
 //! for choosing; [`crate::store`] merges and keeps, reports read ([`crate::report`]).
 
 use domain::measures::{Measure, OrgMinute, SeriesKey, Window};
@@ -77,11 +78,20 @@ fn moment(minute: Minute, days: &LondonDays) -> Option<Moment> {
 
 fn kept_at(key: &SeriesKey, moment: Moment) -> bool {
     match key.measure {
-        Measure::AeFourHour | Measure::AeArrivals | Measure::AmbHandover => {
-            moment == Moment::Midnight && key.window == Some(Window::Today)
-        }
-        Measure::AeDepartment => moment == Moment::Midnight,
-        Measure::AmbQueue => false,
+        Measure::AeFourHour
+        | Measure::AeArrivals
+        | Measure::AeTreatment
+        | Measure::AeAdmission
+        | Measure::AmbHandover
+        | Measure::AmbResponse => moment == Moment::Midnight && key.window == Some(Window::Today),
+        Measure::AeDepartment
+        | Measure::Standard
+        | Measure::Escalation
+        | Measure::Opel
+        | Measure::FirstKnown
+        | Measure::Feed => moment == Moment::Midnight,
+        Measure::BedState => moment == Moment::Morning,
+        Measure::AmbQueue | Measure::AeArea | Measure::OpelParameter => false,
     }
 }
 

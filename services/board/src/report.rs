@@ -16,6 +16,7 @@ pub mod period;
 pub mod text;
 mod words;
 
+use domain::measures::TypeTag;
 use domain::organisations::Level;
 use domain::time::Minute;
 
@@ -128,6 +129,11 @@ impl Report {
     /// Whether attendances were made from a published table, so that only their sums are real.
     pub fn is_made_up(&self) -> bool {
         self.published.contains(&Published::Attendances)
+    }
+
+    /// Whether anything of type 1 is held: a minor injuries unit has nothing to say of major departments.
+    pub fn has_major(&self) -> bool {
+        self.periods().iter().any(|figures| figures.four_hour(TypeTag::One).is_some())
     }
 
     /// The report in sentences and tables.

@@ -398,7 +398,9 @@ mod tests {
                 .iter()
                 .map(|(key, value)| Series {
                     key: *key,
-                    values: std::array::from_fn(|at| if at < 4 { value * at as i64 } else { 0 }),
+                    values: std::array::from_fn(|at| {
+                        if at < key.measure.definition().fields.len() { value * at as i64 } else { 0 }
+                    }),
                 })
                 .collect(),
         }

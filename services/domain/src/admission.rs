@@ -3,25 +3,18 @@
 
 use crate::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
 use crate::organisations::{Level, Organisations};
+pub use crate::standard::Standards;
 use crate::time::{Millis, Second};
 
 /// How far an instant may lie after `recorded_at`, and `recorded_at` after the log time: 10 minutes.
 pub const FUTURE_TOLERANCE_MS: i64 = 10 * 60 * 1000;
 
-/// The names that returns and declarations may use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standards {
-    /// Ids of `standards.toml`.
-    pub standards: Vec<String>,
-    /// Scales that may be declared.
-    pub scales: Vec<String>,
-}
-
 /// A refusal: the outcome and which field it is about. Never a value of the event.
 pub type Refusal = (Outcome, &'static str);
 
-/// Checks places, standards and instants against `recorded_at`, in the order of spec 1.7.
+/// Checks what a return can say, places, standards and instants against `recorded_at`, in the order of spec 1.7.
 pub fn admit(event: &Event<'_>, orgs: &Organisations, standards: &Standards) -> Result<(), Refusal> {
+    sense(&event.statement, standards)?;
     places(&event.statement, orgs)?;
     named_standards(&event.statement, standards)?;
     let limit = event.recorded_at.0 + FUTURE_TOLERANCE_MS;
@@ -33,6 +26,13 @@ pub fn admit(event: &Event<'_>, orgs: &Organisations, standards: &Standards) -> 
         }
         Some(_) | None => Ok(()),
     }
+}
+
+/// What of a return cannot be, as far as its standard is known: an unknown one is refused as that.
+fn sense(statement: &Statement<'_>, standards: &Standards) -> Result<(), Refusal> {
+    let Statement::Standard(one) = statement else { return Ok(()) };
+    let fault = standards.find(&one.standard).and_then(|(_, standard)| standard.fault(one));
+    fault.map_or(Ok(()), |detail| Err((Outcome::Malformed, detail)))
 }
 
 fn places(statement: &Statement<'_>, orgs: &Organisations) -> Result<(), Refusal> {
@@ -80,7 +80,7 @@ fn known(orgs: &Organisations, code: &str) -> Result<(), Refusal> {
 fn named_standards(statement: &Statement<'_>, standards: &Standards) -> Result<(), Refusal> {
     let is_in = |names: &[String], name: &str| names.iter().any(|known| known == name);
     match statement {
-        Statement::Standard(one) if !is_in(&standards.standards, &one.standard) => {
+        Statement::Standard(one) if standards.find(&one.standard).is_none() => {
             Err((Outcome::UnknownStandard, "standard is not an id in standards.toml"))
         }
         Statement::Escalation(one) if !is_in(&standards.scales, &one.scale) => {

@@ -6,13 +6,18 @@
 //! [`Engine::take`], [`Engine::tick`], [`Engine::publish_newest`] and [`Engine::publish_older`].
 
 mod checkpoint;
+mod computed;
+pub(crate) mod periodic;
 mod publication;
 
 pub use checkpoint::Change;
 
+use computed::{Computed, FirstKnown};
+use periodic::{Periodic, Waiting};
+
 use std::sync::Arc;
 
-use crate::admission::{FUTURE_TOLERANCE_MS, Standards, admit, instants};
+use crate::admission::{FUTURE_TOLERANCE_MS, admit, instants};
 use crate::attendance;
 use crate::dirty::Dirty;
 use crate::event::{Disposal, Event, Fact, Outcome, Statement};
@@ -21,8 +26,10 @@ use crate::freshness::{FeedState, Feeds, Patience};
 use crate::ids::OrgId;
 use crate::journey;
 use crate::ledger::{Entity, EntityKey, Ledger, Watch};
-use crate::measures::{Freshness, OrgMinute, Window};
+use crate::measures::{Freshness, Measure, OrgMinute, Window};
+use crate::opel::Framework;
 use crate::organisations::Organisations;
+use crate::standard::Standards;
 use crate::sweep::{Sweep, everything};
 use crate::time::{DAY, LondonDays, Millis, Minute};
 
@@ -33,6 +40,8 @@ pub struct Settings {
     pub orgs: Arc<Organisations>,
     /// What returns and declarations may name.
     pub standards: Standards,
+    /// The escalation frameworks that are computed.
+    pub frameworks: Arc<Vec<Framework>>,
     /// The windows that are published.
     pub windows: Vec<Window>,
     /// `measures.exclude_disposals`.
@@ -66,6 +75,10 @@ pub struct Engine {
     figures: Figures,
     feeds: Feeds,
     dirty: Dirty,
+    periodic: Periodic,
+    waiting: Waiting,
+    escalations: Computed,
+    first_known: FirstKnown,
     live: Option<Live>,
     /// While a checkpoint is read: up to which minute it had published.
     restored_until: Option<Minute>,
@@ -80,7 +93,11 @@ impl Engine {
         let days = Arc::new(LondonDays::new());
         Engine {
             ledger: Ledger::new(settings.orgs.clone(), settings.exclude_disposals.clone()),
-            figures: Figures::new(settings.orgs.clone(), days, &settings.windows),
+            figures: Figures::new(settings.orgs.clone(), days.clone(), &settings.windows),
+            periodic: Periodic::new(&settings, days),
+            waiting: Waiting::default(),
+            escalations: Computed::default(),
+            first_known: FirstKnown::default(),
             feeds: Feeds::default(),
             dirty: Dirty::default(),
             live: None,
@@ -117,6 +134,9 @@ impl Engine {
             return (Outcome::Malformed, "source: 65,000 sources are known, and no more can be");
         }
         let news = self.apply(event);
+        if news {
+            self.told(&event.statement);
+        }
         let places = if news { self.places(&event.statement) } else { [None, None] };
         self.feeds.heard(&event.source, event.recorded_at, places);
         (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
@@ -173,6 +193,11 @@ impl Engine {
         let minute = published.minute;
         for series in &published.series {
             let measure = series.key.measure;
+            if measure == Measure::Standard {
+                self.standard_published(org, series, minute);
+            } else if measure == Measure::FirstKnown {
+                self.first_known.seen(minute, org);
+            }
             let position = match series.key.window {
                 Some(window) => match self.figures.slots.windows().iter().position(|one| *one == window) {
                     Some(position) => position,
@@ -229,7 +254,9 @@ impl Engine {
     fn close(&mut self, first: Minute) {
         let Some(live) = &mut self.live else { return };
         let newest = live.sweep.at();
-        self.dirty.mark_whole(first.max(self.figures.first()), newest.plus(1));
+        let begun = Engine::first(&self.figures, &self.periodic.declarations);
+        self.dirty.mark_whole(first.max(begun), newest.plus(1));
+        self.first_known.trim(newest.minus(self.settings.horizon_minutes));
         let at = Millis::from(newest.start());
         live.freshness = self.feeds.freshness(&self.settings.orgs, at, self.settings.patience);
         self.dirty.trim(newest.minus(self.settings.horizon_minutes));

@@ -170,8 +170,8 @@ impl Slots {
             Measure::AmbQueue => at_a_minute(1),
             Measure::AeArea => at_a_minute(2),
             Measure::BedState => at_a_minute(3),
+            Measure::Escalation => at_a_minute(4),
             Measure::Standard
-            | Measure::Escalation
             | Measure::Opel
             | Measure::OpelParameter
             | Measure::FirstKnown

@@ -1,4 +1,4 @@
-//! The entities that are accepted and kept, but not measured yet: bed states, returns, declarations (spec 1.4–1.6).
+//! The entities of which there are few: bed states, returns, declarations (spec 1.4–1.6).
 //! They follow the same merge law; there are few of them, so they are held plainly.
 
 use crate::event::{Fact, Statement};
@@ -137,6 +137,13 @@ impl OtherRecord {
             }
         }
         changed
+    }
+
+    /// The values that stand; `None` if every fact is retracted, so that the entity does not exist.
+    pub(crate) fn amounts(&self) -> Option<[Option<u64>; 5]> {
+        let amounts =
+            [0, 1, 2, 3, 4].map(|index: usize| self.facts[index].as_ref().and_then(|one| one.value));
+        amounts.iter().any(Option::is_some).then_some(amounts)
     }
 
     pub(crate) fn newest_recorded_at(&self) -> Millis {

@@ -1,14 +1,17 @@
 //! The same ledger and figures over a file: every event is taken, then the points are made in one sweep.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::admission::admit;
 use crate::engine::Settings;
+use crate::engine::periodic::Periodic;
 use crate::event::{Event, Outcome};
 use crate::figures::Figures;
 use crate::ids::OrgId;
 use crate::ledger::{Entity, Ledger};
-use crate::measures::Series;
+use crate::measures::{Measure, Series};
+use crate::returns::PeriodKey;
 use crate::sweep::{Scope, Sweep};
 use crate::time::{LondonDays, Minute, Second};
 
@@ -73,6 +76,7 @@ impl Replay {
         let orgs: Vec<OrgId> =
             self.settings.orgs.iter().map(|(org, _)| org).filter(|org| scope.orgs[org.index()]).collect();
         let measures = scope.measures.clone();
+        let beside = Beside::new(self, &scope, figures.days.clone());
         let mut started = Started::new(self.settings.orgs.len());
         let mut sweep = Sweep::new(&figures, scope, Minute(first));
         let mut minute = Minute(first);
@@ -81,6 +85,9 @@ impl Replay {
             sweep.count_levels();
             for org in &orgs {
                 let level = self.settings.orgs.get(*org).level;
+                for point in beside.points(*org, minute) {
+                    each(*org, minute, &point);
+                }
                 for (slot, measure, window) in figures.slots.all() {
                     let due = minute.0.is_multiple_of(figures.slots.step(window))
                         && measure.exists_at(level)
@@ -101,6 +108,40 @@ impl Replay {
             minute_done(minute);
             minute = minute.plus(step);
         }
+    }
+}
+
+/// The points that no sweep makes: standards and declared levels.
+struct Beside {
+    periodic: Periodic,
+    escalation: bool,
+    /// The periods whose points are stamped with a minute, for each organisation that they touch.
+    stamped: BTreeMap<(OrgId, Minute), BTreeSet<PeriodKey>>,
+}
+
+impl Beside {
+    fn new(replay: &Replay, scope: &Scope, days: Arc<LondonDays>) -> Beside {
+        let periodic = Periodic::of(&replay.settings, days, &replay.ledger);
+        let mut stamped: BTreeMap<(OrgId, Minute), BTreeSet<PeriodKey>> = BTreeMap::new();
+        if scope.measures.contains(&Measure::Standard) {
+            for (period, orgs) in periodic.returns.periods() {
+                let stamp = periodic.returns.stamp(period);
+                for org in orgs.flat_map(|org| periodic.returns.touched(org)) {
+                    stamped.entry((*org, stamp)).or_default().insert(period);
+                }
+            }
+        }
+        Beside { escalation: scope.measures.contains(&Measure::Escalation), periodic, stamped }
+    }
+
+    fn points(&self, org: OrgId, minute: Minute) -> Vec<Series> {
+        let periods = self.stamped.get(&(org, minute)).into_iter().flatten();
+        let mut points: Vec<Series> =
+            periods.filter_map(|period| self.periodic.standard(*period, org)).collect();
+        if self.escalation {
+            points.extend(self.periodic.escalation(org, minute));
+        }
+        points
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::date::Date;
+
 /// 2000-01-01T00:00:00Z in Unix seconds: no instant is before it.
 pub const FIRST_SECOND: u32 = 946_684_800;
 /// 2100-01-01T00:00:00Z in Unix seconds: every instant is before it.
@@ -157,6 +159,9 @@ fn days_from_civil(year: u32, month: u32, day: u32) -> Option<i64> {
     Some(i64::from(days) - 719_162)
 }
 
+/// The first day of [`LondonDays`]: 1999-12-31.
+const FIRST_DAY: Date = Date(10_956);
+
 /// The local midnights of Europe/London, so that `today` has 23, 24 or 25 hours (spec 2.1).
 #[derive(Debug, Clone)]
 pub struct LondonDays {
@@ -186,6 +191,17 @@ impl LondonDays {
     /// The midnight with which the local day of `minute` ends.
     pub fn next_midnight(&self, minute: Minute) -> Minute {
         self.midnights[(self.day(minute) + 1).min(self.midnights.len() - 1)]
+    }
+
+    /// The local day in which a minute lies.
+    pub fn date(&self, minute: Minute) -> Date {
+        FIRST_DAY.plus(self.day(minute) as u32)
+    }
+
+    /// The midnight with which a local day begins; that of the table's ends for days beyond them.
+    pub fn start_of(&self, date: Date) -> Minute {
+        let day = date.0.saturating_sub(FIRST_DAY.0) as usize;
+        self.midnights[day.min(self.midnights.len() - 1)]
     }
 
     fn day(&self, minute: Minute) -> usize {
@@ -265,6 +281,9 @@ mod tests {
         let last = rfc3339(b"2026-10-25T23:59:00Z").unwrap().second().minute();
         assert_eq!(days.midnight(last).to_string(), "2026-10-24T23:00:00Z");
         assert_eq!(days.midnight(last.plus(1)), last.plus(1));
+        let date = days.date(last);
+        assert_eq!((date.to_string().as_str(), days.date(last.plus(1))), ("2026-10-25", date.plus(1)));
+        assert_eq!(days.start_of(date), days.midnight(last));
     }
 
     #[test]

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 
 use contract::refusal::{Origin, Refusal};
 use contract::{topics, write_protobuf};
-use domain::admission::{self, Standards};
+use domain::admission;
 use domain::event::{Event, Statement};
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use domain::time::Millis;
 use runtime::log::NewRecord;
 use serde::Deserialize;

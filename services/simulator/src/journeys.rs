@@ -1,5 +1,5 @@
-//! Ambulance journeys that end at a department: call, response, arrival, handover, clear. Journeys that convey nobody
-//! are not simulated.
+//! Ambulance journeys that end at a department: call, response, arrival, handover, clear. Not calls that bring nobody:
+//! those are `calls`.
 
 use domain::event::Category;
 use domain::time::Second;
@@ -33,13 +33,13 @@ impl Ride {
 
 /// A journey that comes to hospital at `arrived`. Handover: mean about 35 minutes, median 24, with a long tail.
 pub(crate) fn ride(arrived: Second, drill: Option<&Drill>, draws: &mut Draws) -> Ride {
-    let (category, mean_response) = match draws.below(100) {
-        0..12 => (Category::C1, 480.0),
-        12..77 => (Category::C2, 1_700.0),
-        77..98 => (Category::C3, 5_800.0),
-        _ => (Category::C4, 7_000.0),
+    let category = match draws.below(100) {
+        0..12 => Category::C1,
+        12..77 => Category::C2,
+        77..98 => Category::C3,
+        _ => Category::C4,
     };
-    let response = draws.log_normal(0.8 * mean_response, 0.65).clamp(60.0, 13_000.0) as u32;
+    let response = response_seconds(category, draws);
     let on_scene_and_road = draws.between(1_500, 5_400);
     let call_handling = if category == Category::C1 { 0 } else { draws.below(241) };
     let handover = draws.log_normal(1_440.0, 0.87).clamp(120.0, f64::from(HANDOVER_SECONDS_MAX)) as u32;
@@ -56,6 +56,19 @@ pub(crate) fn ride(arrived: Second, drill: Option<&Drill>, draws: &mut Draws) ->
         cleared_at: Second(handed_over + draws.between(300, 1_500)),
         corrected_handover_at: None,
     }
+}
+
+/// From the start of the response clock to the response, seconds: about England's means of March 2025. Category 5 has no
+/// published one: a clinician calls back.
+pub(crate) fn response_seconds(category: Category, draws: &mut Draws) -> u32 {
+    let mean = match category {
+        Category::C1 => 480.0,
+        Category::C2 => 1_700.0,
+        Category::C3 => 5_800.0,
+        Category::C4 => 7_000.0,
+        Category::C5 => 3_600.0,
+    };
+    draws.log_normal(0.8 * mean, 0.65).clamp(60.0, 13_000.0) as u32
 }
 
 #[cfg(test)]

@@ -8,11 +8,12 @@
 //! Every draw comes from a generator that is seeded with (seed, purpose, site, hour). So an hour at a site is the
 //! same whatever was simulated before it: a stream can be cut anywhere and taken up again ([`Simulation::resume`]).
 //!
-//! Reading order: [`simulation`] (the engine), `arrivals` and `national` (how many), `stays` and `journeys`
-//! (what happens to each), [`faults`] (what goes wrong on the way), `script` and `statements` (what is said), [`import`].
+//! Reading order: [`simulation`] (the engine), `arrivals` and `national` (how many), `stays`, `journeys` and
+//! `calls` (what happens to each), [`faults`] (what goes wrong on the way), `script` and `statements` (what is said), [`import`].
 
 mod arrivals;
 mod beds;
+mod calls;
 pub mod drill;
 pub mod faults;
 pub mod import;

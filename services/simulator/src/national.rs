@@ -24,6 +24,9 @@ pub(crate) struct Profile {
 /// in the last 20 minutes rose from 4.7 to 8.4 % of all when the standard came).
 pub(crate) const SPIKE: f64 = 0.13;
 
+/// Of type-1 arrivals, how many come by ambulance.
+pub(crate) const BY_AMBULANCE: f64 = 0.25;
+
 /// Arrivals by weekday from Monday, relative to the mean day: Monday has 16 % of the week.
 pub(crate) const WEEKDAYS: [f64; 7] = [1.12, 1.01, 0.98, 0.98, 0.98, 0.95, 0.98];
 

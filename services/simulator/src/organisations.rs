@@ -5,7 +5,7 @@ use domain::event::DepartmentType;
 use domain::ids::OrgId;
 use domain::organisations::{Level, Organisations};
 
-use crate::national;
+use crate::national::{self, BY_AMBULANCE};
 use crate::random::{Draws, Purpose, key};
 
 /// A department that is simulated.
@@ -32,6 +32,8 @@ pub(crate) struct Service {
     pub(crate) code: String,
     pub(crate) key: u64,
     pub(crate) source: u16,
+    /// Mean journeys a day that bring somebody to a department.
+    pub(crate) daily: f64,
 }
 
 /// Everything that speaks.
@@ -82,6 +84,9 @@ impl Places {
                 .then(|| service_of(organisations, id))
                 .flatten();
             let service = service.map(|service| self.service(&organisations.get(service).code));
+            if let Some(service) = service {
+                self.services[usize::from(service)].daily += self.sites[index].daily * BY_AMBULANCE;
+            }
             let trust = trust_of(organisations, id);
             let source = self.source(format!("{}.epr", organisations.get(trust).code.to_ascii_lowercase()));
             let site = &mut self.sites[index];
@@ -94,7 +99,7 @@ impl Places {
             return index as u16;
         }
         let source = self.source(format!("{}.cad", code.to_ascii_lowercase()));
-        self.services.push(Service { code: code.to_owned(), key: key(code), source });
+        self.services.push(Service { code: code.to_owned(), key: key(code), source, daily: 0.0 });
         (self.services.len() - 1) as u16
     }
 

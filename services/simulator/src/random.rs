@@ -20,6 +20,8 @@ pub(crate) enum Purpose {
     Feeds = 5,
     /// How long a statement takes to be recorded and received.
     Delays = 8,
+    /// Calls that bring nobody to hospital.
+    Calls = 9,
     /// Attendances of a published table.
     Import = 6,
     /// References.

@@ -124,10 +124,11 @@ fn shorten(lines: &mut Vec<Line>, wanted: usize) {
 }
 
 impl Visit {
-    /// When the n-th move was, spread evenly between assessment and departure.
+    /// When the n-th move was: the first at the assessment, the others spread evenly until the departure.
     pub(crate) fn moved_at(&self, n: u8) -> Second {
         let span = u64::from(self.departed_at.0.saturating_sub(self.assessed_at.0));
-        Second(self.assessed_at.0 + (span * u64::from(n) / (u64::from(self.moves) + 1)) as u32)
+        let before = u64::from(n.saturating_sub(1));
+        Second(self.assessed_at.0 + (span * before / u64::from(self.moves.max(1))) as u32)
     }
 }
 

@@ -41,6 +41,8 @@ pub struct SimulationSettings {
     pub statements: Option<u8>,
     /// Whether a quarter of type-1 patients come by ambulance.
     pub ambulances: bool,
+    /// Whether the services of these ambulances also answer calls that bring nobody to hospital.
+    pub calls: bool,
     /// Bed states.
     pub beds: BedStates,
     /// Whether each source says every five minutes that it is alive.
@@ -63,6 +65,7 @@ impl SimulationSettings {
             largest: None,
             statements: None,
             ambulances: true,
+            calls: true,
             beds: BedStates::Daily,
             heartbeats: false,
             drill: None,
@@ -80,7 +83,8 @@ impl SimulationSettings {
     }
 
     /// The benchmark's input: exactly `events` events of the 200 largest sites of types 1 and 3, ten statements an
-    /// attendance, 3 % corrections, 1 % duplicates, 1 % hours late; journeys too.
+    /// attendance, 3 % corrections, 1 % duplicates, 1 % hours late; journeys too, but no calls
+    /// that bring nobody.
     pub fn benchmark(seed: u64, from: Second, events: u64) -> SimulationSettings {
         SimulationSettings {
             events_max: Some(events),
@@ -88,6 +92,7 @@ impl SimulationSettings {
             types: vec![DepartmentType::Major, DepartmentType::Other],
             largest: Some(200),
             statements: Some(10),
+            calls: false,
             ..SimulationSettings::new(seed, from, Second(END_SECOND))
         }
     }

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 
 use crate::arrivals::{LocalHour, arrivals, local_hour, london};
 use crate::beds::beds;
+use crate::calls;
 use crate::drill::Drill;
 use crate::faults::Faults;
 use crate::journeys::LEAD_SECONDS_MAX;
@@ -97,6 +98,7 @@ struct Message {
 enum What {
     Visit { slot: u32, step: Step, number: u8 },
     Beds { site: u16, as_of: Second },
+    Call { service: u16, number: u32, call_at: Second, step: calls::Step },
     Heartbeat { source: u16 },
 }
 
@@ -200,6 +202,11 @@ impl Simulation {
             self.make_arrivals(site as u16, start, local);
             self.make_bed_state(site as u16, start, local);
         }
+        if self.settings.calls {
+            for service in 0..self.places.services.len() {
+                self.make_calls(service as u16, start, local);
+            }
+        }
         if self.settings.heartbeats {
             self.make_heartbeats(start);
         }
@@ -234,6 +241,33 @@ impl Simulation {
                 self.visits.expect(slot, sent);
             }
             self.lines = lines;
+        }
+    }
+
+    fn make_calls(&mut self, index: u16, start: Second, local: LocalHour) {
+        let service = &self.places.services[usize::from(index)];
+        let (seed, source) = (self.settings.seed, service.source);
+        let stream = |purpose| Draws::new(seed, purpose, service.key, u64::from(start.0 / 3600));
+        let (mut draws, mut fault_draws) = (stream(Purpose::Calls), stream(Purpose::Faults));
+        let first_number = (start.0 - FIRST_SECOND) / 3600 * 1000;
+        for (n, call_at) in calls::calls(service, start, local, &mut draws).into_iter().enumerate() {
+            let number = first_number + n as u32;
+            let call = calls::call(seed, service, number, call_at);
+            for step in calls::Step::ALL {
+                let recorded_at = Millis::from(call.when(step)).0 + i64::from(draws.below(120_000));
+                let at = recorded_at + i64::from(draws.below(60_000));
+                let at = self.faults.received(at, &mut fault_draws);
+                let again = self.faults.received_again(at, &mut fault_draws);
+                for (at, again) in [(Some(at), false), (again, true)] {
+                    let Some(at) = at.filter(|_| call_at >= self.settings.from) else { continue };
+                    let at = self.faults.silent_until(source, at).unwrap_or(at);
+                    if at >= self.deliver_from {
+                        let order = order(index, number, step.number(), 4, again);
+                        let what = What::Call { service: index, number, call_at, step };
+                        self.queue.push(Message { at, order, recorded_at, what });
+                    }
+                }
+            }
         }
     }
 
@@ -312,6 +346,21 @@ impl Simulation {
                 let said =
                     Said { id: &self.id, source: source_of(site.source), recorded_at, clock_error_seconds };
                 statements::beds(site, as_of, beds(self.settings.seed, site, as_of), said)
+            }
+            What::Call { service, number, call_at, step } => {
+                let seed = self.settings.seed;
+                let service = &self.places.services[usize::from(service)];
+                write!(self.id, "{}-CALL-{number}-{}", service.code, step.number())
+                    .expect("a String takes all");
+                let clock_error_seconds = error(service.source);
+                let said = Said {
+                    id: &self.id,
+                    source: source_of(service.source),
+                    recorded_at,
+                    clock_error_seconds,
+                };
+                let call = calls::call(seed, service, number, call_at);
+                calls::statement(seed, service, (number, call), step, said)
             }
             What::Heartbeat { source } => {
                 write!(self.id, "HEARTBEAT-{}", message.recorded_at / 1000).expect("a String takes all");

@@ -36,7 +36,7 @@ impl<'a> Said<'a> {
         Second(instant.0.saturating_add_signed(self.clock_error_seconds as i32))
     }
 
-    fn stated(self, instant: Second) -> Fact<Second> {
+    pub(crate) fn stated(self, instant: Second) -> Fact<Second> {
         Fact::Stated(self.at(instant))
     }
 

@@ -6,14 +6,12 @@ use domain::time::{DAY, Second};
 use crate::drill::Drill;
 use crate::faults::Correction;
 use crate::journeys::{self, Ride};
-use crate::national::{self, SPIKE};
+use crate::national::{self, BY_AMBULANCE, SPIKE};
 use crate::organisations::Site;
 use crate::random::Draws;
 
 /// The longest stay by itself, in minutes; a drill adds to it.
 pub(crate) const STAY_MINUTES_MAX: u32 = 30 * 60;
-/// Of type-1 arrivals, how many come by ambulance.
-const BY_AMBULANCE: f64 = 0.25;
 
 /// One attendance, whole, as it will have been.
 #[derive(Clone, Copy, Debug, PartialEq)]

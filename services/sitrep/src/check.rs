@@ -7,14 +7,13 @@ use domain::measures::MEASURES;
 use domain::organisations::Level;
 
 use crate::cli::ConfigArgs;
-use crate::{config, usage};
+use crate::{config, tables, usage};
 
 /// Prints what would run.
 pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
     let (settings, hash) = config.engine()?;
     let rules = config.rules(&settings.orgs, None)?;
-    let (standards, names) = config.standards()?;
     runtime::telemetry::check(&config.log).map_err(|error| usage(format!("log: {error}")))?;
     let influx = &config.influx;
     recorder::influx::Influx::new(&recorder::influx::Settings::new(
@@ -24,6 +23,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         "",
     ))
     .map_err(|error| usage(format!("influx.url: {error}")))?;
+    let feeds = crate::feeds::all(&config, &settings.orgs)?;
+    let listeners = crate::feeds::listeners(&config, &settings.orgs)?;
     let mut text = String::new();
     let count = |level| settings.orgs.iter().filter(|(_, org)| org.level == level).count();
     let levels: Vec<String> =
@@ -31,14 +32,25 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     writeln!(text, "organisations   {}: {}", settings.orgs.len(), levels.join(", "))?;
     let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
     writeln!(text, "windows         {}", windows.join(", "))?;
-    for definition in MEASURES.iter().filter(|definition| definition.swept) {
+    for definition in &MEASURES {
         writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
     }
-    writeln!(text, "not measured    beds, standard, escalation: accepted and kept, not measured yet")?;
-    for row in standards {
-        writeln!(text, "standard        {}: kept, not measured yet", row.describe())?;
+    for standard in &settings.standards.standards {
+        writeln!(text, "standard        {}", tables::describe(standard))?;
     }
-    writeln!(text, "scales          {}: kept, not measured yet", names.scales.join(", "))?;
+    writeln!(text, "scales          {}", settings.standards.scales.join(", "))?;
+    let beside = config.tables(&settings.orgs, &settings.windows)?;
+    for line in beside.targets.targets.iter().flat_map(tables::target_steps) {
+        writeln!(text, "target          {line}")?;
+    }
+    for line in settings.frameworks.iter().flat_map(tables::framework_lines) {
+        writeln!(text, "framework       {line}")?;
+    }
+    for (id, _) in tables::FRAMEWORKS {
+        if settings.frameworks.iter().all(|framework| framework.id != id) {
+            writeln!(text, "framework       {id}: not computed (opel in default.toml does not name it)")?;
+        }
+    }
     for rule in &rules.rules {
         writeln!(text, "rule            {}", rule.id)?;
     }
@@ -57,6 +69,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         config.http.listen,
         held(config.http.token.0.is_some())
     )?;
+    for feed in &feeds {
+        writeln!(text, "feed            {}: source {}", feed.name, feed.source)?;
+    }
+    for listener in &listeners {
+        let tls = if listener.tls.is_some() { "TLS" } else { "plain" };
+        writeln!(text, "mllp            {}, {tls}: feed {}", listener.listen, listener.feed.name)?;
+    }
     writeln!(
         text,
         "pseudonyms      required {}; key {}",

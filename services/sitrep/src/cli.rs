@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Writes the situation report of a day, week or month from the board's store.
     Report(ReportArgs),
+    /// Tries a feed on messages, or loads a CSV extract by it (see config/feed-defaults.toml).
+    Feed(FeedArgs),
     /// Parses the configuration and everything that it names, and prints what would run. Binds nothing.
     Check(ConfigArgs),
 }
@@ -231,6 +233,51 @@ Examples:
     sitrep import ambsys.csv ga-beds.csv --as returns --out returns.ndjson
 
 Importing a table again changes nothing: its events have the same ids.";
+
+/// `sitrep feed`
+#[derive(Debug, Args)]
+pub(crate) struct FeedArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: FeedCommand,
+}
+
+/// What can be done with a feed.
+#[derive(Debug, Subcommand)]
+pub(crate) enum FeedCommand {
+    /// Prints, message by message, what a file of HL7 v2 messages becomes and why something is left out.
+    Test(FeedFile),
+    /// Turns the rows of a CSV extract into events, and writes them to Kafka, to the log of `sitrep up`, or to a file.
+    Load(FeedLoadArgs),
+}
+
+/// A feed and a file for it.
+#[derive(Debug, Args)]
+pub(crate) struct FeedFile {
+    /// The feed: its file, or its name in the folder that intake.feeds names.
+    #[arg(value_name = "FEED")]
+    pub(crate) feed: PathBuf,
+    /// The file; - is standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// `sitrep feed load`
+#[derive(Debug, Args)]
+pub(crate) struct FeedLoadArgs {
+    /// The feed and the file.
+    #[command(flatten)]
+    pub(crate) feed: FeedFile,
+    /// Writes the events here, one JSON object a line, for `sitrep replay`; - is standard output.
+    #[arg(long, value_name = "FILE", conflicts_with = "embedded")]
+    pub(crate) out: Option<PathBuf>,
+    /// Writes to the log of `sitrep up` in the data folder, which must not be running, instead of Kafka.
+    #[arg(long)]
+    pub(crate) embedded: bool,
+}
 
 /// `sitrep board`
 #[derive(Debug, Args)]

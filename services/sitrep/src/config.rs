@@ -7,7 +7,6 @@ use std::sync::Arc;
 use alerter::config::AlertConfig;
 use alerter::rules::{RuleSet, Surroundings, load_rules};
 use anyhow::Result;
-use domain::admission::Standards;
 use domain::engine::Settings;
 use domain::event::Disposal;
 use domain::freshness::Patience;
@@ -23,7 +22,6 @@ use crate::{fault, usage};
 
 const DEFAULTS: &str = include_str!("../../../config/default.toml");
 const ENGLAND: &[u8] = include_bytes!("../../../config/organisations.csv");
-const STANDARDS: &str = include_str!("../../../config/standards.toml");
 const ALERTS: &str = include_str!("../../../config/alerts.toml");
 /// The rules of `sitrep up --demo`.
 pub(crate) const DEMO_ALERTS: &str = include_str!("../../../config/demo-alerts.toml");
@@ -35,9 +33,13 @@ pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) organisations: PathBuf,
     pub(crate) standards: PathBuf,
+    pub(crate) targets: PathBuf,
+    pub(crate) opel: Vec<String>,
     pub(crate) log: String,
     pub(crate) http: Http,
     pub(crate) pseudonyms: Pseudonyms,
+    pub(crate) intake: crate::feeds::Intake,
+    pub(crate) mllp: crate::feeds::Bounds,
     pub(crate) kafka: Kafka,
     pub(crate) ledger: Ledger,
     pub(crate) measures: Measures,
@@ -168,7 +170,7 @@ pub(crate) struct Timeout {
     pub(crate) timeout: Duration,
 }
 
-fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
+pub(crate) fn address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<std::net::SocketAddr, D::Error> {
     let wrong = || serde::de::Error::custom("write an address and a port, such as \"127.0.0.1:8080\"");
     String::deserialize(from).map_err(|_| wrong())?.parse().map_err(|_| wrong())
 }
@@ -197,56 +199,6 @@ impl<'de> Deserialize<'de> for OptionalSecret {
         let secret = Secret::deserialize(toml::Value::Table(source))
             .map_err(|error| D::Error::custom(error.message()))?;
         Ok(OptionalSecret(Some(secret)))
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StandardsFile {
-    scales: Vec<String>,
-    standard: Vec<StandardRow>,
-}
-
-/// A periodic standard, as far as it is used: returns that name it are kept.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct StandardRow {
-    pub(crate) id: String,
-    pub(crate) title: String,
-    kind: Kind,
-    better: Better,
-    period: Period,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kind {
-    Share,
-    Count,
-    Mean,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Better {
-    Higher,
-    Lower,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Period {
-    Week,
-    Month,
-    Quarter,
-}
-
-impl StandardRow {
-    /// In a line for a person.
-    pub(crate) fn describe(&self) -> String {
-        format!(
-            "{}: {} ({:?}, {:?} is better, each {:?})",
-            self.id, self.title, self.kind, self.better, self.period
-        )
     }
 }
 
@@ -281,24 +233,6 @@ pub(crate) fn organisations(path: &Path) -> Result<(Arc<Organisations>, Vec<u8>)
 }
 
 impl Config {
-    /// The standards' rows, and what events may name.
-    pub(crate) fn standards(&self) -> Result<(Vec<StandardRow>, Standards)> {
-        let (name, text) = if self.standards.as_os_str().is_empty() {
-            ("standards.toml as shipped".to_owned(), STANDARDS.to_owned())
-        } else {
-            let name = self.standards.display().to_string();
-            let text = String::from_utf8(read(&self.standards)?);
-            (name.clone(), text.map_err(|_| usage(format!("{name}: not UTF-8")))?)
-        };
-        let file: StandardsFile =
-            toml::from_str(&text).map_err(|error| usage(format!("{name}: {}", error.to_string().trim())))?;
-        let standards = Standards {
-            standards: file.standard.iter().map(|row| row.id.clone()).collect(),
-            scales: file.scales,
-        };
-        Ok((file.standard, standards))
-    }
-
     /// The windows.
     pub(crate) fn windows(&self) -> Result<Vec<Window>> {
         windows(&self.measures.windows, "measures.windows")
@@ -327,14 +261,12 @@ impl Config {
         hashed.extend_from_slice(&horizon_minutes.to_le_bytes());
         hashed.push(u8::from(self.pseudonyms.required));
         hashed.extend_from_slice(contract::VERSION.as_bytes());
-        let standards = self.standards()?.1;
-        for text in standards.standards.iter().chain(&standards.scales) {
-            hashed.push(1);
-            hashed.extend_from_slice(text.as_bytes());
-        }
+        let tables = self.tables(&orgs, &windows)?;
+        hashed.extend_from_slice(tables.text.as_bytes());
         let settings = Settings {
             orgs,
-            standards,
+            standards: tables.standards,
+            frameworks: Arc::new(tables.frameworks),
             windows,
             exclude_disposals,
             horizon_minutes,

@@ -5,6 +5,8 @@ mod check;
 mod cli;
 mod config;
 mod demo;
+mod feed;
+mod feeds;
 mod import;
 mod plant;
 mod progress;
@@ -12,6 +14,7 @@ mod replay;
 mod report;
 mod services;
 mod simulate;
+mod tables;
 mod topics;
 mod up;
 
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Import(args) => import::run(args),
         Command::Report(args) => report::run(args),
+        Command::Feed(args) => feed::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {

@@ -9,15 +9,15 @@ use aggregator::pipeline;
 use anyhow::{Context, Result};
 use axum::Router;
 use contract::topics::{ALERTS, EVENTS, MEASURES};
-use domain::admission::Standards;
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
 use crate::progress::{Progress, thousands};
 use crate::replay::{instant, scope, step_minutes};
-use crate::{config, usage};
+use crate::{config, feeds, usage};
 
 /// A service that runs by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,14 @@ pub(crate) enum Service {
 pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
     let (organisations, _) = config::organisations(&config.organisations)?;
-    let standards = config.standards()?.1;
+    let standards = config.tables(&organisations, &config.windows()?)?.standards;
     let rules = match service {
         Service::Alert => Some(config.rules(&organisations, None)?),
         Service::Intake | Service::Record => None,
     };
     if service == Service::Intake {
         door(&config)?;
+        feeds::listeners(&config, &organisations)?;
     }
     let mut plant = Plant::on_kafka(config)?;
     listen(&mut plant)?;
@@ -45,7 +46,7 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
         return Ok(());
     }
     let router = match (service, rules) {
-        (Service::Intake, _) => intake(&plant, &organisations, standards)?,
+        (Service::Intake, _) => intake(&mut plant, &organisations, standards)?,
         (Service::Record, _) => record(&mut plant)?,
         (Service::Alert, Some(rules)) => alert(&mut plant, rules, organisations)?,
         (Service::Alert, None) => Router::new(),
@@ -97,7 +98,9 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
 }
 
 /// Who may post, and how references become pseudonyms; what is wrong is a fault of configuration.
-fn door(config: &config::Config) -> Result<(intake::token::Access, intake::pseudonym::Pseudonyms)> {
+pub(crate) fn door(
+    config: &config::Config,
+) -> Result<(intake::token::Access, intake::pseudonym::Pseudonyms)> {
     let token = config.http.token.0.as_ref().map(|token| token.expose());
     let key = config.pseudonyms.key.0.as_ref().map(|key| key.expose().as_bytes());
     let access = intake::token::Access::new(token, config.http.listen.ip())
@@ -107,9 +110,16 @@ fn door(config: &config::Config) -> Result<(intake::token::Access, intake::pseud
     Ok((access, pseudonyms))
 }
 
-/// The intake's routes.
-pub(crate) fn intake(plant: &Plant, organisations: &Organisations, standards: Standards) -> Result<Router> {
+/// The intake's routes; its MLLP listeners are started.
+pub(crate) fn intake(
+    plant: &mut Plant,
+    organisations: &Organisations,
+    standards: Standards,
+) -> Result<Router> {
     let (access, pseudonyms) = door(&plant.config)?;
+    let metrics = intake::metrics::Metrics::new(&plant.registry)?;
+    let condition = plant.condition("intake");
+    feeds::start(plant, (organisations, &standards), &pseudonyms, &metrics, &condition)?;
     let http = &plant.config.http;
     let body_bytes = usize::try_from(http.max_body.get()).unwrap_or(usize::MAX);
     let state = intake::IntakeState::new(intake::Intake {
@@ -124,8 +134,8 @@ pub(crate) fn intake(plant: &Plant, organisations: &Organisations, standards: St
             posts: http.posts.get() as usize,
             body_time: http.body_time.get(),
         },
-        metrics: intake::metrics::Metrics::new(&plant.registry)?,
-        condition: plant.condition("intake"),
+        metrics,
+        condition,
         clock: plant.clock.clone(),
     });
     plant.runtime.spawn(intake::watch_log(state.clone(), plant.shutdown.clone()));

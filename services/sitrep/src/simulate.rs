@@ -51,7 +51,7 @@ fn faults(names: &[String]) -> Result<Vec<Fault>> {
     names
         .iter()
         .map(|name| {
-            Fault::ALL.into_iter().find(|fault| fault.as_str() == name).ok_or_else(|| {
+            Fault::parse(name).ok_or_else(|| {
                 let all: Vec<&str> = Fault::ALL.iter().map(|fault| fault.as_str()).collect();
                 usage(format!("--faults {name}: no such fault; there are {}", all.join(", ")))
             })

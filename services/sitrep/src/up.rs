@@ -8,13 +8,14 @@ use runtime::log::embedded::EmbeddedLog;
 use crate::cli::UpArgs;
 use crate::plant::Plant;
 use crate::progress::say;
-use crate::{board, config, demo, services};
+use crate::{board, config, demo, feeds, services};
 
 /// Runs everything.
 pub(crate) fn run(args: &UpArgs) -> Result<()> {
     let config = config::load(&args.config)?;
     let (settings, _) = config.engine()?;
     let rules = config.rules(&settings.orgs, args.demo.then_some(config::DEMO_ALERTS))?;
+    feeds::listeners(&config, &settings.orgs)?;
     let folder = config.file("log");
     let mut plant =
         Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &UpArgs) -> Result<()> {
         return Ok(());
     }
     let mut router = board::live(&mut plant, settings.orgs.clone())?;
-    router = router.merge(services::intake(&plant, &settings.orgs, settings.standards.clone())?);
+    router = router.merge(services::intake(&mut plant, &settings.orgs, settings.standards.clone())?);
     router = router.merge(services::alert(&mut plant, rules, settings.orgs.clone())?);
     if args.demo {
         demo::spawn(&mut plant, &settings.orgs, args.seed)?;

@@ -5,13 +5,13 @@ use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use contract::{Hashed, parse_json, write_json};
-use domain::admission::Standards;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::DepartmentType;
 use domain::freshness::Patience;
 use domain::measures::Window;
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 use domain::time::{DAY, Millis, Second};
 use simulator::settings::BedStates;
 use simulator::{Simulation, SimulationSettings};
@@ -60,6 +60,7 @@ fn settings() -> Result<Settings, Box<dyn std::error::Error>> {
     Ok(Settings {
         orgs: england()?,
         standards: Standards::default(),
+        frameworks: Default::default(),
         windows: windows.iter().filter_map(|name| Window::parse(name)).collect(),
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,

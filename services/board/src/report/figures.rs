@@ -5,13 +5,19 @@
 
 use std::collections::BTreeMap;
 
-use domain::measures::{MAX_FIELDS, Measure, SeriesKey, TypeTag, Values, Window};
+use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Tag, TypeTag, Values, Window};
 use domain::time::Minute;
 
 use super::Target;
 use super::number::Share;
 use super::period::Period;
 use crate::row::Row;
+
+/// The series of a measure and tag that is kept daily.
+pub fn daily(measure: Measure, tag: Tag) -> SeriesKey {
+    let window = measure.definition().by_window.then_some(Window::Today);
+    SeriesKey { measure, tag, window }
+}
 
 /// One field of one series over the days of a period.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,9 +172,8 @@ impl Figures {
     }
 
     /// A series over the days; `None` where no day of the period has it.
-    pub fn tally(&self, measure: Measure, department_type: Option<TypeTag>) -> Option<&Tally> {
-        let window = measure.definition().by_window.then_some(Window::Today);
-        self.tallies.get(&SeriesKey { measure, department_type, window })
+    pub fn tally(&self, measure: Measure, tag: impl Into<Tag>) -> Option<&Tally> {
+        self.tallies.get(&daily(measure, tag.into()))
     }
 
     /// The four-hour figures of a type, from days or from returns; `None` where none are held.
@@ -176,7 +181,7 @@ impl Figures {
         match self.source {
             Source::NotHeld => None,
             Source::Returns => self.returned.get(&tag).copied(),
-            Source::Days => self.tally(Measure::AeFourHour, Some(tag)).map(|tally| FourHour {
+            Source::Days => self.tally(Measure::AeFourHour, tag).map(|tally| FourHour {
                 departed: tally.total("departed"),
                 within: tally.total("within"),
                 over_12h: Some(tally.total("over_12h")),

@@ -4,11 +4,11 @@
 use std::collections::BTreeSet;
 
 use domain::ids::OrgId;
-use domain::measures::{Measure, SeriesKey, TypeTag, Window};
+use domain::measures::{Measure, TypeTag};
 use domain::organisations::{Level, Organisations};
 use domain::time::Minute;
 
-use super::figures::{Figures, Source};
+use super::figures::{self, Figures, Source};
 use super::number::{Better, Share};
 use super::period::Period;
 use super::{Below, BelowCount, BelowOne, Place, Report, ReportError, Request, Targets};
@@ -22,9 +22,9 @@ pub(super) fn gather(
     targets: &Targets,
 ) -> Result<Report, ReportError> {
     let organisations = reader.organisations()?.ok_or(ReportError::NoOrganisations)?;
-    let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
     let published = reader.published()?;
     let org = subject(&organisations, request.org.as_deref())?;
+    let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
     let mut gathering = Gathering { reader, organisations: &organisations, org, targets };
     let now = gathering.figures(request.period)?;
     let before = gathering.figures(request.period.before())?;
@@ -92,7 +92,7 @@ impl Gathering<'_> {
     /// Trusts below the organisation; of a trust its sites.
     fn below(&mut self, floor: f64, now: &Figures, year_before: &Figures) -> Result<Below, ReportError> {
         let level = match self.organisations.get(self.org).level {
-            Level::Nation | Level::Region | Level::System => Level::Trust,
+            Level::Nation | Level::Region | Level::System | Level::Group => Level::Trust,
             Level::Trust | Level::Site | Level::Service => Level::Site,
         };
         let mut below = Below { level, floor, now: None, year_before: None, organisations: Vec::new() };
@@ -124,11 +124,7 @@ impl Gathering<'_> {
         match period.source {
             Source::NotHeld => Ok(None),
             Source::Returns | Source::Days => {
-                let key = SeriesKey {
-                    measure: Measure::AeFourHour,
-                    department_type: Some(TypeTag::All),
-                    window: Some(Window::Today),
-                };
+                let key = figures::daily(Measure::AeFourHour, TypeTag::All.into());
                 let mut share = Share::default();
                 for (_, row) in self.rows(org, period.period)? {
                     if let Some([departed, within, ..]) = row.values(&key) {

@@ -1,7 +1,7 @@
 //! A report as JSON, for programs. Fields are added, never changed or used again; shares are beside the counts that they
 //! are made of, `null` where nothing is held. The form is described in docs/report.md.
 
-use domain::measures::{SeriesKey, TypeTag};
+use domain::measures::{Number, SeriesKey, TypeTag};
 use serde_json::{Map, Value, json};
 
 use super::figures::{Figures, FourHour, Source, Tally};
@@ -94,21 +94,28 @@ fn series(key: &SeriesKey, tally: &Tally) -> Value {
         .fields
         .iter()
         .map(|field| {
-            let highest = tally.highest(field);
+            let highest = tally.highest(field.name);
             let value = json!({
-                "sum": Tally::adds_up(field).then(|| tally.total(field)),
-                "highest": highest.value,
+                "sum": Tally::adds_up(field.name).then(|| number(field.number(tally.total(field.name)))),
+                "highest": number(field.number(highest.value)),
                 "highest_on": super::period::day_of(highest.at).to_string(),
             });
-            ((*field).to_owned(), value)
+            (field.name.to_owned(), value)
         })
         .collect();
     json!({
         "measure": key.measure.as_str(),
-        "type": key.department_type.map(TypeTag::as_str),
+        "tags": key.tags().map(|(name, text)| (name.to_owned(), json!(text))).collect::<Map<_, _>>(),
         "points": tally.points,
         "fields": fields,
     })
+}
+
+fn number(number: Number) -> Value {
+    match number {
+        Number::Integer(number) => json!(number),
+        Number::Float(number) => json!(number),
+    }
 }
 
 /// To six decimals.

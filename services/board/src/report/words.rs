@@ -10,7 +10,7 @@ use super::document::{Document, Section};
 use super::figures::{Figures, FourHour, Source};
 use super::number::{self, Better, NONE, Share, count};
 use super::period::{self, Span};
-use super::{Below, BelowOne, Report};
+use super::{Below, BelowCount, BelowOne, Report};
 
 mod tables;
 
@@ -84,7 +84,7 @@ fn summary(report: &Report) -> Vec<String> {
     paragraphs.push(format!(
         "{}: {}.",
         number::capital(just_before(report.now.period.span)),
-        pair(&report.before)
+        shares(report, &report.before)
     ));
     paragraphs
 }
@@ -103,8 +103,10 @@ fn compliance(report: &Report) -> String {
         }
         None => text.push_str(", no target being in force"),
     }
-    text.push_str(&format!("; {} in major departments (type 1)", share(now, TypeTag::One)));
-    text.push_str(&format!("; {} {}", a_year_before(span), pair(&report.year_before)));
+    if report.has_major() {
+        text.push_str(&format!("; {} in major departments (type 1)", share(now, TypeTag::One)));
+    }
+    text.push_str(&format!("; {} {}", a_year_before(span), shares(report, &report.year_before)));
     if let Some(below) = below_sentence(&report.below) {
         text.push_str(&format!("; {below}"));
     }
@@ -112,8 +114,8 @@ fn compliance(report: &Report) -> String {
     text
 }
 
-/// Both shares of a period, or that it is not held.
-fn pair(figures: &Figures) -> String {
+/// The shares of a period, all types and type 1, or that it is not held.
+fn shares(report: &Report, figures: &Figures) -> String {
     match figures.four_hour(TypeTag::All) {
         None => "not held".to_owned(),
         Some(_) => {
@@ -122,7 +124,12 @@ fn pair(figures: &Figures) -> String {
             } else {
                 format!(" (of {} of its {} days)", figures.held, figures.days)
             };
-            format!("{} and {}{part}", share(figures, TypeTag::All), share(figures, TypeTag::One))
+            let all = share(figures, TypeTag::All);
+            if report.has_major() {
+                format!("{all} and {}{part}", share(figures, TypeTag::One))
+            } else {
+                format!("{all}{part}")
+            }
         }
     }
 }
@@ -152,6 +159,7 @@ fn below_sentence(below: &Below) -> Option<String> {
     let now = below.now?;
     let (one, more) = plural(below.level);
     let earlier = match below.year_before {
+        Some(BelowCount { below: 0, .. }) => "none".to_owned(),
         Some(earlier) => number::in_words(earlier.below),
         None => "not held".to_owned(),
     };
@@ -167,6 +175,7 @@ fn plural(level: Level) -> (&'static str, &'static str) {
         Level::System => ("system", "systems"),
         Level::Region => ("region", "regions"),
         Level::Nation => ("nation", "nations"),
+        Level::Group => ("group", "groups"),
     }
 }
 

@@ -123,6 +123,16 @@ impl Value {
     }
 }
 
+impl fmt::Display for Value {
+    /// As it is written in rules and targets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Value::Field(only) => write!(f, "{only}"),
+            Value::Ratio(above, below) => write!(f, "{above} / {below}"),
+        }
+    }
+}
+
 /// An exact number: a count, or a share of two counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Amount {

@@ -2,6 +2,7 @@
 //! saved together with the offsets that led to it; figures are made again from the ledger.
 
 use super::Engine;
+use super::periodic::Periodic;
 use crate::dirty::Dirty;
 use crate::ids::Ref;
 use crate::ledger::EntityKey;
@@ -47,6 +48,19 @@ impl Engine {
         let mut marks = Vec::new();
         self.dirty.encode(&mut marks);
         each((kind::STATE, b"dirty", Some(&marks)));
+        for (key, encode) in [
+            (&b"standards"[..], &(|out: &mut Vec<u8>| self.waiting.encode(out)) as &dyn Fn(&mut Vec<u8>)),
+            (&b"opel"[..], &|out: &mut Vec<u8>| self.escalations.encode(out)),
+        ] {
+            marks.clear();
+            encode(&mut marks);
+            each((kind::STATE, key, Some(&marks)));
+        }
+        if std::mem::take(&mut self.first_known.changed) {
+            marks.clear();
+            self.first_known.encode(&mut marks);
+            each((kind::STATE, b"first known", Some(&marks)));
+        }
         if std::mem::take(&mut self.figures.since_changed) {
             marks.clear();
             self.figures.encode_since(&mut marks);
@@ -98,6 +112,9 @@ impl Engine {
                 Some(dirty) if dirty.is_within(self.settings.orgs.len()) => self.dirty = dirty,
                 Some(_) | None => return false,
             },
+            (b"standards", bytes) => return self.waiting.restore(bytes),
+            (b"opel", bytes) => return self.escalations.restore(bytes),
+            (b"first known", bytes) => return self.first_known.restore(bytes),
             (b"since", bytes) => return self.figures.restore_since(bytes),
             (b"until", [a, b, c, d]) => {
                 let until = Minute(u32::from_le_bytes([*a, *b, *c, *d]));
@@ -116,6 +133,7 @@ impl Engine {
         if !self.ledger.link_all() {
             return false;
         }
+        self.periodic = Periodic::of(&self.settings, self.figures.days.clone(), &self.ledger);
         self.saved_sources = self.ledger.sources.len();
         self.saved_areas = self.ledger.areas.len();
         if let Some(until) = self.restored_until.take() {

@@ -1,17 +1,20 @@
 //! What is published and when (spec 2.6): the newest closed minute at once, what was touched of older minutes behind it,
 //! newest first.
 
+use std::collections::BTreeMap;
+
+use super::computed::FirstKnown;
 use super::{Engine, Live};
 use crate::dirty::HourMarks;
 use crate::ids::OrgId;
-use crate::measures::{Freshness, OrgMinute, Revision, Series};
+use crate::measures::{Freshness, Measure, OrgMinute, Revision, Series};
 use crate::sweep::{Scope, Sweep, everything};
 use crate::time::Minute;
 
 impl Engine {
     /// How many org-minutes wait to be written.
     pub fn backlog(&self) -> u64 {
-        self.dirty.org_minutes(self.settings.orgs.len() as u64)
+        self.dirty.org_minutes(self.settings.orgs.len() as u64) + self.waiting.len()
     }
 
     /// Whether anything of the newest closed minute waits to be written.
@@ -31,8 +34,18 @@ impl Engine {
         let at = live.sweep.at();
         let marks = self.dirty.take(at.0 / 60, 1 << (at.0 % 60));
         live.sweep.count_levels();
+        let mut computed = if marks.whole != 0 {
+            self.computed(&live.sweep, &|org| live.freshness[org.index()].stale)
+        } else {
+            BTreeMap::new()
+        };
+        let mut first_known = std::mem::take(&mut self.first_known);
         let Live { sweep, freshness, writings } = &mut live;
-        Writer { engine: self, freshness, writings, newest: at }.write(sweep, at, &marks, each);
+        let (computed, known) = (&mut computed, &mut first_known);
+        let mut writer =
+            Writer { engine: self, freshness, writings, newest: at, computed, first_known: known };
+        writer.write(sweep, at, &marks, each);
+        self.first_known = first_known;
         self.live = Some(live);
     }
 
@@ -40,7 +53,7 @@ impl Engine {
     /// minute is never split). Returns how many.
     pub fn publish_older(&mut self, budget: u64, each: &mut impl FnMut(OrgMinute)) -> u64 {
         let Some(mut live) = self.live.take() else { return 0 };
-        let mut written = 0;
+        let (mut written, mut first_known) = (0, std::mem::take(&mut self.first_known));
         while written < budget {
             let Some(hour) = self.dirty.newest_hour() else { break };
             let Some((minutes, first, last)) = self.newest_minutes(hour, budget - written) else { break };
@@ -55,17 +68,17 @@ impl Engine {
                 sweep.advance(&self.figures, Minute(minute));
                 sweep.count_levels();
                 let Live { sweep: newest, freshness, writings } = &mut live;
-                Writer { engine: self, freshness, writings, newest: newest.at() }.write(
-                    &sweep,
-                    Minute(minute),
-                    &marks,
-                    &mut |org_minute| org_minutes.push(org_minute),
-                );
+                let (computed, first_known) = (&mut BTreeMap::new(), &mut first_known);
+                let mut writer =
+                    Writer { engine: self, freshness, writings, newest: newest.at(), computed, first_known };
+                writer.write(&sweep, Minute(minute), &marks, &mut |org_minute| org_minutes.push(org_minute));
             }
             // A minute of nothing costs something too, so that a long empty backlog does not hold up the newest minute.
             written += (org_minutes.len() as u64).max(u64::from(minutes.count_ones()));
             org_minutes.into_iter().rev().for_each(&mut *each);
         }
+        self.first_known = first_known;
+        written += self.publish_standards(&live, budget.saturating_sub(written), each);
         self.live = Some(live);
         written
     }
@@ -127,6 +140,9 @@ struct Writer<'a> {
     freshness: &'a [Freshness],
     writings: &'a mut [Vec<u32>],
     newest: Minute,
+    /// The computed escalation of the newest minute.
+    computed: &'a mut BTreeMap<OrgId, Vec<Series>>,
+    first_known: &'a mut FirstKnown,
 }
 
 impl Writer<'_> {
@@ -136,10 +152,10 @@ impl Writer<'_> {
         let figures = &self.engine.figures;
         for (org, organisation) in self.engine.settings.orgs.iter() {
             let mut series = Vec::new();
+            let is_touched = |slot| marks.parts.get(&(org, slot)).is_some_and(|bits| bits & bit != 0);
             for (slot, measure, window) in figures.slots.all() {
-                let touched = marks.parts.get(&(org, slot)).is_some_and(|bits| bits & bit != 0);
                 let due = whole && minute.0.is_multiple_of(figures.slots.step(window));
-                if !(touched || due) || !measure.exists_at(organisation.level) {
+                if !(is_touched(slot) || due) || !measure.exists_at(organisation.level) {
                     continue;
                 }
                 let tag = window.map(|window| figures.slots.windows()[window]);
@@ -151,6 +167,14 @@ impl Writer<'_> {
                     }
                 });
             }
+            let declared = figures.slots.of(Measure::Escalation, 0);
+            if whole || declared.is_some_and(is_touched) {
+                series.extend(self.engine.periodic.escalation(org, minute));
+            }
+            if whole {
+                self.first_known.points(self.engine, sweep, org, minute, &mut series);
+            }
+            series.extend(self.computed.remove(&org).unwrap_or_default());
             if !series.is_empty() {
                 let revision = self.revision(org, minute);
                 each(OrgMinute {

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use axum::body::Body;
 use contract::refusal::{Origin, decode};
 use contract::{Required, parse_protobuf};
+use domain::date::Period;
 use domain::event::{Outcome, Statement};
 use domain::organisations::Row;
+use domain::standard::{Kind, Standard};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus::Registry;
@@ -94,7 +96,10 @@ fn door_with(limits: Limits, token: Option<&str>) -> Door {
     let state = IntakeState::new(Intake {
         log: log.clone(),
         organisations: organisations(),
-        standards: Standards { standards: vec!["rtt".into()], scales: vec!["opel".into()] },
+        standards: Standards {
+            standards: vec![Standard::new("rtt", Kind::Share, Period::Month)],
+            scales: vec!["opel".into()],
+        },
         pseudonyms: Pseudonyms::new(Some(b"a key of a deployment"), true).unwrap(),
         access: Access::new(token, IpAddr::V4(Ipv4Addr::LOCALHOST)).unwrap(),
         limits,

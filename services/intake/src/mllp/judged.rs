@@ -34,7 +34,7 @@ pub(super) fn judge(frame: Frame<'_>, feed: &Feed, rules: &Rules, now: Millis) -
     match frame {
         Frame::Whole(bytes) => whole(bytes, feed, rules, now),
         Frame::Broken(bytes) => {
-            let repeated = Message::scan(bytes).map(|message| Repeated::of(&message)).unwrap_or_default();
+            let repeated = first_line(bytes);
             let text = "the frame has no end: another began before 1C 0D".to_owned();
             let refusal = refusal(Outcome::Malformed, text.clone(), feed, bytes, now);
             refused(Some(repeated), refusal, Complaint::structure(text))
@@ -43,11 +43,16 @@ pub(super) fn judge(frame: Frame<'_>, feed: &Feed, rules: &Rules, now: Millis) -
             let text = format!("the message has {length} bytes: more than mllp.max_frame");
             let mut refusal = refusal(Outcome::TooLarge, text.clone(), feed, head, now);
             (refusal.length, refusal.sha256) = (length, sha256);
-            let header = head.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-            let repeated = Message::scan(header).map(|message| Repeated::of(&message)).unwrap_or_default();
+            let repeated = first_line(head);
             refused(Some(repeated), refusal, Complaint::structure(text))
         }
     }
+}
+
+/// What is no message may still say in its first line to whom the answer belongs.
+fn first_line(bytes: &[u8]) -> Repeated {
+    let header = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    Message::scan(header).map(|message| Repeated::of(&message)).unwrap_or_default()
 }
 
 fn refused(repeated: Option<Repeated>, refusal: Refusal, complaint: Complaint) -> Judged {
@@ -62,9 +67,7 @@ fn whole(bytes: &[u8], feed: &Feed, rules: &Rules, now: Millis) -> Judged {
     let message = match Message::scan(bytes) {
         Ok(message) => message,
         Err(error) => {
-            // Its first line may still say to whom the answer belongs.
-            let header = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-            let repeated = Message::scan(header).map(|message| Repeated::of(&message)).unwrap_or_default();
+            let repeated = first_line(bytes);
             let refusal = refusal(Outcome::Malformed, error.to_string(), feed, bytes, now);
             return refused(Some(repeated), refusal, Complaint::structure(error.to_string()));
         }

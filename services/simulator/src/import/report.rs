@@ -56,19 +56,21 @@ pub fn report(tables: &[Table], silent: Vec<Silent>) -> ImportReport {
 
 fn file(table: &Table) -> FileReport {
     let (mut attendances, mut over_four_hours) = ([0; 3], [0; 3]);
-    let mut by_provider = vec![0u64; table.providers.len()];
+    // Of the providers that have a row in the months that were selected.
+    let mut by_provider = BTreeMap::new();
     for cell in &table.cells {
         let index = usize::from(cell.kind.number() - 1).min(2);
         attendances[index] += u64::from(cell.attendances);
         over_four_hours[index] += u64::from(cell.over_four_hours);
-        by_provider[cell.provider] += u64::from(cell.attendances);
+        *by_provider.entry(cell.provider).or_insert(0u64) += u64::from(cell.attendances);
     }
-    let zero = by_provider.iter().zip(&table.providers).filter(|(count, _)| **count == 0);
-    let without_attendances: Vec<String> = zero.map(|(_, provider)| provider.code.clone()).collect();
+    let zero = by_provider.iter().filter(|(_, count)| **count == 0);
+    let without_attendances: Vec<String> =
+        zero.map(|(provider, _)| table.providers[*provider].code.clone()).collect();
     FileReport {
         form: table.form,
         months: table.months(),
-        providers: table.providers.len() - without_attendances.len(),
+        providers: by_provider.len() - without_attendances.len(),
         attendances,
         over_four_hours,
         without_attendances,

@@ -1,6 +1,8 @@
 //! The stream of a simulation: the same for the same seed wherever it is cut, at England's rates, and with each fault
 //! what its table says.
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use domain::event::{ArrivalMode, Fact};
@@ -264,6 +266,82 @@ fn england_comes_at_its_rates() {
 }
 
 #[test]
+fn services_answer_calls_of_every_category_and_about_half_convey_somebody() {
+    let day = SimulationSettings { size: 0.2, ..settings(16, 36) };
+    let (mut categories, mut responded, mut conveyed) = (BTreeMap::new(), HashSet::new(), HashSet::new());
+    for (_, event) in run(&day) {
+        let Statement::Ambulance(journey) = event.statement else { continue };
+        let key = (journey.service.to_string(), journey.reference);
+        if let Fact::Stated(category) = journey.category {
+            categories.insert(key.clone(), category);
+        }
+        if journey.responded_at.is_said() {
+            responded.insert(key.clone());
+        }
+        if journey.destination.is_said() {
+            conveyed.insert(key);
+        }
+    }
+    let mut counts = BTreeMap::new();
+    for key in responded.iter().filter(|key| categories.contains_key(*key)) {
+        let is_conveyed = conveyed.contains(key);
+        let count = counts.entry(categories[key]).or_insert([0u32; 2]);
+        count[usize::from(is_conveyed)] += 1;
+    }
+    assert_eq!(counts.len(), 5, "{counts:?}");
+    for (category, [alone, conveyed]) in &counts {
+        let expected = *category != domain::event::Category::C5;
+        assert_eq!((*alone > 50, *conveyed > 50), (true, expected), "{category:?}: {alone} {conveyed}");
+    }
+    let sum = |index: usize| counts.values().map(|count| f64::from(count[index])).sum::<f64>();
+    let for_each = sum(0) / sum(1);
+    assert!((0.8..1.1).contains(&for_each), "{for_each} calls for each journey");
+    let none = run(&SimulationSettings { calls: false, size: 0.01, ..settings(16, 12) });
+    assert!(none.iter().all(|(_, event)| !event.id.contains("-CALL-")));
+}
+
+#[test]
+fn what_is_said_gives_every_measure_something_to_count() {
+    let events = run(&SimulationSettings { heartbeats: true, ..some_sites(17, 48) });
+    let mut said: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut areas = BTreeSet::new();
+    for (_, event) in &events {
+        let mut count =
+            |what: &'static str, is_said: bool| *said.entry(what).or_default() += u32::from(is_said);
+        match &event.statement {
+            Statement::Attendance(a) => {
+                count("planned", a.planned == Fact::Stated(true));
+                count("treated_at", a.treated_at.is_said());
+                count("referred_at", a.referred_at.is_said());
+                count("decided_to_admit_at", a.decided_to_admit_at.is_said());
+                count("clock_stopped_at", a.clock_stopped_at.is_said());
+                count("admitted", a.disposal == Fact::Stated(domain::event::Disposal::Admitted));
+                count("ambulance", a.ambulance.is_said());
+                areas.extend(a.location.iter().filter_map(|location| location.area.clone()));
+            }
+            Statement::Ambulance(j) => {
+                count("responded_at", j.responded_at.is_said());
+                count("handed_over_at", j.handed_over_at.is_said());
+            }
+            Statement::Beds(b) => {
+                let [open, occupied, escalation, waiting] =
+                    [b.open, b.occupied, b.escalation_open, b.no_criteria_to_reside]
+                        .map(|fact| fact.value().expect("stated"));
+                assert!(occupied <= open && escalation < open && waiting < occupied, "{b:?}");
+                count("no_criteria_to_reside", waiting > 0);
+                count("escalation_open", escalation > 0);
+            }
+            Statement::Heartbeat => count("heartbeat", true),
+            Statement::Standard(_) | Statement::Escalation(_) => panic!("not simulated"),
+        }
+    }
+    let few: Vec<_> = said.iter().filter(|(_, count)| **count < 20).collect();
+    assert_eq!(few, [], "{said:?}");
+    let areas: Vec<&str> = areas.iter().map(AsRef::as_ref).collect();
+    assert_eq!(areas, ["majors", "minors", "paeds", "resus", "utc", "waiting"]);
+}
+
+#[test]
 fn mondays_and_late_mornings_are_busiest() {
     let week = SimulationSettings { largest: Some(60), ambulances: false, ..settings(6, 24 * 7 + 1) };
     let (mut hours, mut days) = ([0u32; 24], [0u32; 7]);
@@ -352,121 +430,6 @@ fn reference_of(event: &Event<'_>) -> Option<[u8; 16]> {
         Statement::Attendance(says) => Some(says.reference.0),
         Statement::Ambulance(says) => Some(says.reference.0),
         Statement::Beds(_) | Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => None,
-    }
-}
-
-#[test]
-fn faults_of_transport_change_no_word() {
-    let base = some_sites(9, 72);
-    let plain = by_content(&run(&base));
-    for fault in [Fault::Late, Fault::Disordered, Fault::Duplicate, Fault::SilentFeed] {
-        let faulty = by_content(&run(&with(fault, &base)));
-        // Calls from before the beginning, which are not heard without faults, may come late.
-        let heard = |event: &Event<'_>| event.recorded_at.0 >= Millis::from(base.from).0 + 360_000;
-        let mut faulty_events = run(&with(fault, &base));
-        faulty_events.retain(|(_, event)| heard(event));
-        let unknown = by_content(&faulty_events).keys().filter(|said| !plain.contains_key(*said)).count();
-        assert_eq!(unknown, 0, "{fault:?} says something new");
-        let delayed =
-            |said: &&String| faulty.get(*said).is_some_and(|at| at.iter().min() > plain[*said].iter().min());
-        let share = |count: usize| count as f64 / plain.len() as f64;
-        let twice = share(faulty.values().filter(|at| at.len() > 1).count());
-        let delayed = share(plain.keys().filter(delayed).count());
-        let (delayed_range, twice_range) = match fault {
-            Fault::Late => (0.005..0.013, 0.0..=0.0),
-            Fault::Disordered => (0.03..0.06, 0.0..=0.0),
-            Fault::Duplicate => (-0.1..1e-9, 0.006..=0.013),
-            _ => (0.001..0.1, 0.0..=0.0),
-        };
-        assert!(delayed_range.contains(&delayed), "{fault:?}: {delayed} delayed");
-        assert!(twice_range.contains(&twice), "{fault:?}: {twice} twice");
-    }
-}
-
-#[test]
-fn a_silent_feed_is_silent_and_then_says_all() {
-    let base = SimulationSettings { largest: Some(200), ..some_sites(10, 48) };
-    let mut silent = Simulation::new(with(Fault::SilentFeed, &base), &england()).unwrap();
-    let mut last: HashMap<String, i64> = HashMap::new();
-    let mut gaps = BTreeSet::new();
-    while let Some(Delivered { at, event }) = silent.next_event() {
-        if let Some(before) = last.insert(event.source.to_string(), at.0) {
-            let minutes = (at.0 - before) / 60_000;
-            if minutes > 10 {
-                gaps.insert((minutes, event.source.to_string()));
-            }
-        }
-    }
-    assert!(gaps.len() > 2, "some of 130 sources in two days: {gaps:?}");
-    assert!(gaps.iter().all(|(minutes, _)| (119..=361).contains(minutes)), "{gaps:?}");
-}
-
-#[test]
-fn corrections_and_cancellations_come_at_their_rates_after_what_they_correct() {
-    let base = SimulationSettings { largest: Some(40), ..settings(11, 96) };
-    let plain = run(&base);
-    let texts: HashSet<String> = by_content(&plain).into_keys().collect();
-    for (fault, rate) in [(Fault::Corrected, 0.03), (Fault::Void, 0.005)] {
-        let events = run(&with(fault, &base));
-        let (mut corrected, mut retracted) = (HashSet::new(), 0);
-        let mut newest: HashMap<(String, Ref), i64> = HashMap::new();
-        for (_, event) in &events {
-            let Statement::Attendance(says) = &event.statement else { continue };
-            let key = (says.site.to_string(), says.reference);
-            let is_new = !texts.contains(&format!("{event:?} {:?}", reference_of(event)));
-            if is_new {
-                assert_eq!(says.void == Fact::Stated(true), fault == Fault::Void, "{event:?}");
-                retracted += u32::from(says.departed_at == Fact::Retracted);
-                if fault == Fault::Corrected {
-                    assert!(event.recorded_at.0 > newest.get(&key).copied().unwrap_or(0), "{event:?}");
-                }
-                corrected.insert(key.clone());
-            }
-            let newest = newest.entry(key).or_insert(0);
-            *newest = event.recorded_at.0.max(*newest);
-        }
-        let attendances = known(&events).len() as f64;
-        let share = corrected.len() as f64 / attendances;
-        assert!((0.75 * rate..1.2 * rate).contains(&share), "{fault:?}: {share}");
-        assert_eq!(retracted > 0, fault == Fault::Corrected);
-        let said: HashSet<String> = by_content(&events).into_keys().collect();
-        assert!(texts.is_subset(&said), "{fault:?} takes a word away");
-    }
-}
-
-#[test]
-fn wrong_clocks_shift_whole_events_of_some_sources() {
-    let base = SimulationSettings {
-        from: at("2025-10-25T20:00:00Z"),
-        until: at("2025-10-26T12:00:00Z"),
-        ..some_sites(12, 1)
-    };
-    let base = SimulationSettings { largest: Some(150), ..base };
-    let key = |event: &Event<'_>| (event.source.to_string(), event.id.to_string());
-    let plain: HashMap<_, _> = run(&base).into_iter().map(|(_, event)| (key(&event), event)).collect();
-    for fault in [Fault::ClockSkew, Fault::ClockChange] {
-        let mut shifted = BTreeMap::new();
-        for (_, event) in run(&with(fault, &base)) {
-            // A heartbeat's id is its time; it is compared by nothing else.
-            let Some(right) = plain.get(&key(&event)) else { panic!("{event:?} is new") };
-            let error = event.recorded_at.0 - right.recorded_at.0;
-            for (wrong, right) in instants(&event).into_iter().zip(instants(right)) {
-                assert_eq!((i64::from(wrong.0) - i64::from(right.0)) * 1000, error);
-            }
-            if error != 0 {
-                shifted.entry(event.source.to_string()).or_insert_with(BTreeSet::new).insert(error / 60_000);
-            }
-        }
-        assert!(!shifted.is_empty(), "{fault:?} shifts nobody");
-        for (source, minutes) in shifted {
-            let minutes: Vec<i64> = minutes.into_iter().collect();
-            match fault {
-                Fault::ClockChange => assert_eq!(minutes, [-60], "{source}"),
-                _ => {
-                    assert!(minutes.len() == 1 && (2..=9).contains(&minutes[0].abs()), "{source} {minutes:?}")
-                }
-            }
-        }
     }
 }
 
