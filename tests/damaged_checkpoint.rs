@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use acceptance::cases::{self, Case};
-use domain::admission::Standards;
+use domain::date::Period;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::freshness::Patience;
+use domain::standard::{Kind, Standard, Standards};
 use domain::time::Millis;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -21,9 +22,15 @@ fn settings(case: &Case) -> Settings {
     Settings {
         orgs: Arc::new(case.orgs.clone()),
         standards: Standards {
-            standards: case.settings.standards.clone(),
+            standards: case
+                .settings
+                .standards
+                .iter()
+                .map(|id| Standard::new(id, Kind::Share, Period::Week))
+                .collect(),
             scales: case.settings.scales.clone(),
         },
+        frameworks: Default::default(),
         windows: case.settings.windows.clone(),
         exclude_disposals: case.settings.exclude_disposals.clone(),
         horizon_minutes: HORIZON_MINUTES,
