@@ -158,6 +158,7 @@ pub(crate) struct Wall {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Influx {
     pub(crate) url: String,
+    pub(crate) victoriametrics: bool,
     pub(crate) org: String,
     pub(crate) bucket: String,
     pub(crate) token: OptionalSecret,

@@ -12,6 +12,7 @@ use contract::topics::{ALERTS, EVENTS, MEASURES};
 use domain::organisations::Organisations;
 use domain::replay::Replay;
 use domain::standard::Standards;
+use recorder::victoria::{Store, Victoria};
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
@@ -148,6 +149,12 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let token = influx.token.0.as_ref().map_or("", |token| token.expose());
     let settings = recorder::influx::Settings::new(&influx.url, &influx.org, &influx.bucket, token);
     let sink = recorder::influx::Influx::new(&settings).map_err(usage)?;
+    let is_victoria = influx.victoriametrics;
+    let sink = if is_victoria {
+        Store::Victoria(Victoria::new(sink, plant.clock.clone()))
+    } else {
+        Store::Overwrites(sink)
+    };
     let checkpoint = runtime::checkpoint::Checkpoint::open(&plant.config.file("recorder.checkpoint"))?;
     let recorder = recorder::service::Recorder {
         log: plant.log.clone(),
@@ -167,6 +174,10 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let bucket = plant.condition("bucket");
     plant.spawn("record", move || {
         handle.block_on(async move {
+            if is_victoria {
+                bucket.holds(); // it has no buckets
+                return recorder::service::run(recorder).await;
+            }
             match recorder::setup::prepare(&settings, &shutdown, &bucket, seed).await {
                 Some(_) => recorder::service::run(recorder).await,
                 None => Ok(()),
