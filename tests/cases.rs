@@ -7,6 +7,7 @@
 mod country;
 mod live;
 mod mishaps;
+mod statements;
 mod stories;
 
 use std::collections::BTreeSet;
@@ -33,7 +34,7 @@ pub struct Case {
     pub seed: u64,
     /// 2–8 sites in 1–3 trusts, some without; 1–2 ambulance services; a nation.
     pub orgs: Organisations,
-    /// Windows and excluded disposals.
+    /// Windows, excluded disposals, standards, areas and groups.
     pub settings: Settings,
     /// 5–120 events in no order, some of them wrong.
     pub events: Vec<Event<'static>>,
@@ -63,7 +64,8 @@ impl Case {
         let (year, month, day) = *DAYS.choose(&mut rng).expect("there are days");
         let from = minute_of(year, month, day).minus(rng.random_range(0..8 * 60));
         let until = from.plus(rng.random_range(26 * 60..=40 * 60));
-        let mut teller = stories::Teller::new(&mut rng, &country, from, until);
+        let settings = country.settings(settings(&mut rng), &mut rng);
+        let mut teller = stories::Teller::new(&mut rng, &country, &settings.standards, from, until);
         let wanted = match teller.rng.random_range(0..10) {
             0..5 => teller.rng.random_range(5..20),
             5..9 => teller.rng.random_range(20..60),
@@ -79,7 +81,6 @@ impl Case {
         }
         events.truncate(120);
         events.shuffle(&mut rng);
-        let settings = settings(&mut rng);
         Case { seed, orgs: country.orgs, settings, events, from, until }
     }
 
@@ -116,7 +117,7 @@ impl Case {
             .filter(|m| m.is_multiple_of(15) || *m == self.from.0 || *m == self.until.0)
             .map(Minute)
             .collect();
-        let mut ages = vec![0, 15, 30, 45, 60, 180, 210, 240, 720, 1_440, 4_320, 20_160];
+        let mut ages = vec![0, 15, 30, 45, 60, 180, 210, 240, 720, 1_440, 2_880, 4_320, 20_160];
         ages.extend(self.settings.windows.iter().map(|window| match window {
             Window::Rolling(minutes) => *minutes,
             Window::Today => 0,

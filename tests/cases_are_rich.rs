@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use acceptance::cases::{self, Case};
-use acceptance::model::Model;
+use acceptance::model::{MEASURES, Model};
+use acceptance::situations::{SITUATIONS, reached};
 use domain::event::{Outcome, Statement};
-use domain::measures::{MEASURES, Measure};
 
 #[test]
 fn any_order_and_any_repetition_gives_the_same_figures() {
@@ -69,7 +69,7 @@ fn the_cases_reach_every_outcome_and_every_field() {
     let file = Mutex::new(BTreeMap::<Outcome, u64>::new());
     let live = Mutex::new(BTreeMap::<Outcome, u64>::new());
     let kinds = Mutex::new(BTreeSet::new());
-    let fields = Mutex::new(BTreeMap::<(Measure, &str), u64>::new());
+    let fields = Mutex::new(BTreeMap::<(&str, &str), u64>::new());
     cases::each(300, |case| {
         let mut model = Model::new(&case.orgs, case.settings.clone());
         for event in &case.events {
@@ -83,11 +83,9 @@ fn the_cases_reach_every_outcome_and_every_field() {
         }
         let reading = model.read();
         let mut seen = BTreeSet::new();
-        for m in case.edges().into_iter().step_by(9) {
-            for ((_, series), values) in reading.points(m) {
-                let names = series.measure.definition().fields;
-                let not_zero = names.iter().zip(values).filter(|(_, value)| *value != 0);
-                seen.extend(not_zero.map(|(field, _)| (series.measure, field.name)));
+        for m in case.edges().into_iter().step_by(9).chain(reading.standard_minutes()) {
+            for ((_, series), fields) in reading.points(m) {
+                seen.extend(fields.keys().map(|field| (series.measure, *field)));
             }
         }
         for field in seen {
@@ -113,17 +111,31 @@ fn the_cases_reach_every_outcome_and_every_field() {
     }
     assert!(live.contains_key(&Outcome::TooLate) && !file.contains_key(&Outcome::TooLate));
     assert_eq!(kinds.into_inner().unwrap().len(), 6);
-    // What the model counts so far.
-    for row in MEASURES.iter().filter(|row| row.measure <= Measure::AmbQueue) {
+    for row in &MEASURES {
         for field in row.fields {
-            assert!(
-                fields.contains_key(&(row.measure, field.name)),
-                "{} {} is always 0",
-                row.name,
-                field.name
-            );
+            assert!(fields.contains_key(&(row.name, *field)), "{} {field} is always 0", row.name);
         }
     }
+}
+
+#[test]
+fn the_cases_reach_every_situation_in_which_a_mistake_could_hide() {
+    let situations = Mutex::new(BTreeMap::<&str, u64>::new());
+    cases::each(200, |case| {
+        for situation in reached(case) {
+            *situations.lock().unwrap().entry(situation).or_default() += 1;
+        }
+    });
+    let situations = situations.into_inner().unwrap();
+    println!("in how many cases {situations:#?}");
+    if std::env::var_os("SITREP_SEED").is_some() {
+        return;
+    }
+    for situation in SITUATIONS {
+        let cases = situations.get(situation).copied().unwrap_or_default();
+        assert!(cases >= 3, "{situation}: in {cases} cases");
+    }
+    assert!(situations.keys().all(|situation| SITUATIONS.contains(situation)));
 }
 
 fn kind(statement: &Statement<'_>) -> &'static str {

@@ -13,8 +13,14 @@ mod door;
 mod files;
 #[path = "command_line/http.rs"]
 mod http;
+#[path = "command_line/mllp.rs"]
+mod mllp;
 #[path = "command_line/published.rs"]
 mod published;
+#[path = "command_line/report.rs"]
+mod report;
+#[path = "command_line/rules.rs"]
+mod rules;
 #[path = "command_line/run.rs"]
 mod run;
 #[path = "command_line/running.rs"]

@@ -4,19 +4,16 @@
 //! `SITREP_CASES=5000` runs more cases, `SITREP_SEED=17` that one alone.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{Model, Points};
-use domain::date::Period;
-use domain::engine::{Engine, HORIZON_MINUTES, Settings};
+use acceptance::program::{organisations, put_series, settings};
+use domain::engine::{Engine, HORIZON_MINUTES};
 use domain::event::Category;
-use domain::freshness::Patience;
 use domain::measures::{
-    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag, Values,
+    Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag,
 };
 use domain::organisations::Level;
-use domain::standard::{Kind, Standard, Standards};
 use domain::time::{Millis, Minute};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -37,31 +34,10 @@ struct World<'a> {
 }
 
 impl World<'_> {
-    fn settings(&self) -> Settings {
-        Settings {
-            orgs: Arc::new(self.case.orgs.clone()),
-            standards: Standards {
-                standards: self
-                    .case
-                    .settings
-                    .standards
-                    .iter()
-                    .map(|id| Standard::new(id, Kind::Share, Period::Week))
-                    .collect(),
-                scales: self.case.settings.scales.clone(),
-            },
-            frameworks: Default::default(),
-            windows: self.case.settings.windows.clone(),
-            exclude_disposals: self.case.settings.exclude_disposals.clone(),
-            horizon_minutes: HORIZON_MINUTES,
-            patience: Patience::default(),
-        }
-    }
-
     /// Starts a process as spec 2.6 "Start" says; `end`: how much of the log there is.
     fn start(&mut self, end: usize, now: Millis) -> Engine {
         self.epoch += 1;
-        let mut engine = Engine::new(self.settings(), self.epoch);
+        let mut engine = Engine::new(settings(&self.case.orgs, &self.case.settings), self.epoch);
         for ((kind, key), bytes) in &self.checkpoint {
             assert!(engine.restore(*kind, key, bytes), "a checkpoint of ours is taken back");
         }
@@ -79,8 +55,9 @@ impl World<'_> {
     /// Somebody else started in between, with another configuration, and published what is wrong.
     fn stranger(&mut self, rng: &mut ChaCha8Rng, now: Minute) {
         self.epoch += 1;
+        let organisations = organisations(&self.case.orgs, &self.case.settings);
         let orgs: Vec<(String, Level)> =
-            self.case.orgs.iter().map(|(_, org)| (org.code.clone(), org.level)).collect();
+            organisations.iter().map(|(_, org)| (org.code.clone(), org.level)).collect();
         for n in 1..rng.random_range(2..40) {
             let (org, level) = orgs[rng.random_range(0..orgs.len())].clone();
             let swept: Vec<Measure> = Measure::swept().collect();
@@ -148,26 +125,30 @@ impl World<'_> {
         (self.checkpoint_log, self.checkpoint_published) = (0, 0);
     }
 
-    /// Of each series the value of the highest revision that carries it, at these minutes.
-    fn store(&self, minutes: &BTreeSet<Minute>) -> BTreeMap<(Minute, String, SeriesKey), (Revision, Values)> {
-        let mut store = BTreeMap::new();
+    /// What stands at these minutes: of each series the value of the highest revision that carries it.
+    fn store(&self, minutes: &BTreeSet<Minute>) -> BTreeMap<Minute, Points> {
+        let mut store: BTreeMap<(Minute, &str, SeriesKey), (Revision, &Series)> = BTreeMap::new();
         for one in self.published.iter().filter(|one| minutes.contains(&one.minute)) {
             for series in &one.series {
-                let key = (one.minute, one.org.clone(), series.key);
-                let held = store.entry(key).or_insert((one.revision, series.values));
+                let key = (one.minute, one.org.as_str(), series.key);
+                let held = store.entry(key).or_insert((one.revision, series));
                 assert!(
-                    held.0 != one.revision || held.1 == series.values,
+                    held.0 != one.revision || held.1.values == series.values,
                     "one revision, two values: {} {} {:?}",
                     one.org,
                     one.minute,
                     series.key
                 );
                 if one.revision >= held.0 {
-                    *held = (one.revision, series.values);
+                    *held = (one.revision, series);
                 }
             }
         }
-        store
+        let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
+        for ((minute, org, _), (_, series)) in store {
+            put_series(points.entry(minute).or_default(), org, series);
+        }
+        points
     }
 }
 
@@ -249,18 +230,7 @@ fn publish_some(world: &mut World<'_>, engine: &mut Engine, rng: &mut ChaCha8Rng
 }
 
 fn newest_is_right(world: &World<'_>, model: &Model, minute: Minute) {
-    let mut held: BTreeMap<(String, SeriesKey), (Revision, Values)> = BTreeMap::new();
-    for one in world.published.iter().filter(|one| one.minute == minute) {
-        for series in &one.series {
-            let entry = held.entry((one.org.clone(), series.key)).or_default();
-            *entry = (*entry).max((one.revision, series.values));
-        }
-    }
-    let points = held
-        .into_iter()
-        .filter(|(_, (_, values))| values.iter().any(|value| *value != 0))
-        .map(|((org, key), (_, values))| ((world.case.orgs.find(&org).expect("a known org"), key), values))
-        .collect();
+    let points = world.store(&BTreeSet::from([minute])).remove(&minute).unwrap_or_default();
     assert_same(world.case, "newest", minute, &points, &model.points(minute));
 }
 
@@ -269,29 +239,17 @@ fn everything_is_right(world: &World<'_>, model: &Model, until: Minute) {
     minutes.extend((world.case.until.0..=until.0).step_by(7).map(Minute));
     minutes.extend((1..14).map(|days| world.case.from.minus(days * 1_440 - 30)));
     minutes.retain(|minute| minute.0 + HORIZON_MINUTES >= until.0);
-    let mut by_minute: BTreeMap<Minute, Points> = BTreeMap::new();
-    for ((minute, org, key), (_, values)) in world.store(&minutes) {
-        if values.iter().any(|value| *value != 0) {
-            let org = world.case.orgs.find(&org).expect("a known org");
-            by_minute.entry(minute).or_default().insert((org, key), values);
-        }
-    }
+    let mut store = world.store(&minutes);
     let reading = model.read();
     for minute in minutes {
-        let points = by_minute.remove(&minute).unwrap_or_default();
+        let points = store.remove(&minute).unwrap_or_default();
         assert_same(world.case, "at the end", minute, &points, &reading.points(minute));
     }
 }
 
 fn assert_same(case: &Case, when: &str, minute: Minute, got: &Points, wanted: &Points) {
     for key in got.keys().chain(wanted.keys()) {
-        assert_eq!(
-            got.get(key),
-            wanted.get(key),
-            "seed {}, {when}, at {minute}: {} {:?}",
-            case.seed,
-            case.orgs.get(key.0).code,
-            key.1
-        );
+        let (got, wanted) = (got.get(key), wanted.get(key));
+        assert_eq!(got, wanted, "seed {}, {when}, at {minute}: {} {:?}", case.seed, key.0, key.1);
     }
 }

@@ -6,4 +6,6 @@ pub mod cases;
 pub mod london;
 pub mod model;
 pub mod places;
+pub mod program;
 pub mod scenario;
+pub mod situations;

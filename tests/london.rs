@@ -40,7 +40,7 @@ pub fn minute_of(year: u32, month: u32, day: u32) -> Minute {
 }
 
 /// Year, month and day in UTC.
-fn date(at: Minute) -> (u32, u32, u32) {
+pub fn date(at: Minute) -> (u32, u32, u32) {
     let mut days = at.0 / DAY;
     let mut year = 1970;
     while days >= days_in_year(year) {

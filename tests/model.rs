@@ -2,25 +2,31 @@
 //!
 //! It keeps every statement that was ever made, finds the standing one by looking at all of them, and counts every
 //! point from nothing by looking at every attendance and every journey. It shares no code with the engine but the
-//! parsed event, the table of organisations and the names of the measures. It does not forget (spec 1.8), it does not
-//! publish, and it is not fast.
+//! parsed event and the table of organisations; the measures are written down once more. It does not forget (spec 1.8),
+//! it does not publish, and it is not fast.
 
 mod clocks;
 mod count;
 mod facts;
+mod places;
+mod standards;
+mod statements;
+mod table;
 
 use std::collections::BTreeMap;
 
 use domain::event::{Disposal, Event, Outcome, Statement};
-use domain::ids::OrgId;
-use domain::measures::{DEFAULT_WINDOWS, SeriesKey, Values, Window};
+use domain::measures::{DEFAULT_WINDOWS, Window};
 use domain::organisations::Organisations;
 use domain::time::{Millis, Minute};
 
 use facts::{Entity, Name, Said, Stamp, Value};
+use places::Places;
 
-pub use count::nearest_rank;
+pub use count::{median, nearest_rank};
 pub use facts::stated_instants;
+pub use standards::{Period, Reports, Standard};
+pub use table::{Fields, MEASURES, Measure, Points, Series, put};
 
 /// `ledger.horizon`: 14 days, in milliseconds (spec 1.8).
 pub const HORIZON_MILLIS: i64 = 14 * 24 * 60 * 60 * 1000;
@@ -39,9 +45,31 @@ pub struct Settings {
     /// `measures.exclude_disposals`: left out of `ae_four_hour`.
     pub exclude_disposals: Vec<Disposal>,
     /// The standards that a return may name.
-    pub standards: Vec<String>,
+    pub standards: Vec<Standard>,
     /// The scales on which an escalation may be declared.
     pub scales: Vec<String>,
+    /// `areas.csv`.
+    pub areas: Vec<Area>,
+    /// `groups.csv`.
+    pub groups: Vec<Group>,
+}
+
+/// An area of a site. How many it can hold is not the model's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Area {
+    /// The site's code.
+    pub site: String,
+    /// What the area is called in a `location`.
+    pub area: String,
+}
+
+/// A group of organisations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its code.
+    pub code: String,
+    /// The codes of its members.
+    pub members: Vec<String>,
 }
 
 impl Default for Settings {
@@ -49,8 +77,10 @@ impl Default for Settings {
         Settings {
             windows: DEFAULT_WINDOWS.to_vec(),
             exclude_disposals: Vec::new(),
-            standards: vec!["rtt-18-weeks".to_owned()],
+            standards: vec![Standard::monthly("rtt-18-weeks")],
             scales: vec!["opel".to_owned()],
+            areas: Vec::new(),
+            groups: Vec::new(),
         }
     }
 }
@@ -66,9 +96,6 @@ pub struct Model {
     newest_of_source: BTreeMap<String, Millis>,
 }
 
-/// Every point of a moment that is not all zeros, by organisation and series.
-pub type Points = BTreeMap<(OrgId, SeriesKey), Values>;
-
 impl Model {
     /// A model that has heard nothing.
     pub fn new(orgs: &Organisations, settings: Settings) -> Model {
@@ -79,9 +106,12 @@ impl Model {
     /// Takes one event and says what became of it (spec 1.7). `log_time` is when the log took it; `None` is a file, of
     /// which nothing is refused for when it came. What is refused leaves no trace.
     ///
-    /// `too_large`, `malformed` and `not_allowed` are decided before there is an event.
+    /// `too_large`, `not_allowed` and most of `malformed` are decided before there is an event.
     pub fn take(&mut self, event: Event<'static>, log_time: Option<Millis>) -> Outcome {
-        let Some((entity, facts)) = facts::of_event(&event.statement, &self.orgs) else {
+        if self.is_malformed(&event.statement) {
+            return Outcome::Malformed;
+        }
+        let Some((entity, facts)) = facts::of_event(&event.statement, self.places()) else {
             return Outcome::UnknownPlace;
         };
         if !self.is_configured(&event.statement) {
@@ -107,23 +137,41 @@ impl Model {
         if changed { Outcome::Accepted } else { Outcome::Duplicate }
     }
 
-    /// Every series of every organisation at m that is not all zeros. A window whose step does not divide m is left
-    /// out.
+    /// Every series of every place at m that is not all zeros. A window whose step does not divide m is left out.
     pub fn points(&self, m: Minute) -> Points {
         self.read().points(m)
     }
 
     /// What is known now, with every clock read: for the points of many minutes.
     pub fn read(&self) -> Reading<'_> {
-        let journeys = clocks::journeys(&self.said, &self.orgs);
-        let attendances = clocks::attendances(&self.said, &self.orgs, &journeys);
-        let journeys = journeys.into_values().collect();
-        Reading { orgs: &self.orgs, settings: &self.settings, attendances, journeys }
+        let journeys = clocks::journeys(&self.said, self.places());
+        let attendances = clocks::attendances(&self.said, self.places(), &journeys);
+        Reading {
+            settings: &self.settings,
+            attendances,
+            journeys: journeys.into_values().collect(),
+            bed_states: statements::bed_states(&self.said, self.places()),
+            declarations: statements::declarations(&self.said, self.places()),
+            standards: standards::points(&self.said, self.places(), &self.settings.standards),
+        }
+    }
+
+    fn places(&self) -> Places<'_> {
+        Places { orgs: &self.orgs, groups: &self.settings.groups }
+    }
+
+    fn is_malformed(&self, statement: &Statement<'_>) -> bool {
+        let Statement::Standard(the) = statement else { return false };
+        self.standard(&the.standard).is_some_and(|standard| standard.is_malformed(the))
+    }
+
+    fn standard(&self, id: &str) -> Option<&Standard> {
+        self.settings.standards.iter().find(|standard| standard.id == id)
     }
 
     fn is_configured(&self, statement: &Statement<'_>) -> bool {
         match statement {
-            Statement::Standard(the) => self.settings.standards.iter().any(|id| *id == the.standard),
+            Statement::Standard(the) => self.standard(&the.standard).is_some(),
             Statement::Escalation(the) => self.settings.scales.iter().any(|id| *id == the.scale),
             Statement::Attendance(_)
             | Statement::Ambulance(_)
@@ -180,8 +228,17 @@ fn can_be_too_late(statement: &Statement<'_>) -> bool {
 /// What is known at some moment, every clock read.
 #[derive(Debug)]
 pub struct Reading<'a> {
-    orgs: &'a Organisations,
     settings: &'a Settings,
     attendances: Vec<clocks::Attendance>,
     journeys: Vec<clocks::Journey>,
+    bed_states: Vec<statements::BedStates>,
+    declarations: Vec<statements::Declarations>,
+    standards: BTreeMap<Minute, Points>,
+}
+
+impl Reading<'_> {
+    /// The minutes with which points of a standard are stamped, in order: the ends of the periods that were reported.
+    pub fn standard_minutes(&self) -> Vec<Minute> {
+        self.standards.keys().copied().collect()
+    }
 }

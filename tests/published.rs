@@ -20,8 +20,18 @@ const OCTOBER: &[u8] = include_bytes!("data/msitae-2025-10.csv");
 const NOVEMBER: &[u8] = include_bytes!("data/msitae-2025-11.csv");
 const OLDER: &[u8] = include_bytes!("data/ae-2016-04_2018-03.csv");
 
-/// For each organisation and type the sum of the daily points of a month: departed, within.
-type Sums = BTreeMap<(String, TypeTag), (i64, i64)>;
+/// Sums of the daily points of a month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sum {
+    departed: i64,
+    within: i64,
+    admitted: i64,
+    over_4h_decision: i64,
+    over_12h_decision: i64,
+}
+
+/// For each organisation and type.
+type Sums = BTreeMap<(String, TypeTag), Sum>;
 
 fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
     let settings = Settings {
@@ -46,7 +56,7 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
     let days = LondonDays::new();
     let scope = Scope {
         orgs: vec![true; orgs.len()],
-        measures: vec![Measure::AeFourHour],
+        measures: vec![Measure::AeFourHour, Measure::AeAdmission],
         windows: vec![Window::Today],
     };
     let mut sums = Sums::new();
@@ -60,10 +70,18 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
         60,
         &mut |org, minute, series| {
             if is_midnight(minute) {
-                let tag = series.key.tag.department_type().expect("ae_four_hour has a type");
+                let tag = series.key.tag.department_type().expect("both measures have a type");
                 let sum = sums.entry((orgs.get(org).code.clone(), tag)).or_default();
-                *sum = (sum.0 + series.values[0], sum.1 + series.values[1]);
-                assert_eq!(series.values[3], 0, "nothing imported is implausible");
+                let field = |name| series.field(name).expect("a field of the measure");
+                if series.key.measure == Measure::AeFourHour {
+                    sum.departed += field("departed");
+                    sum.within += field("within");
+                    assert_eq!(field("implausible"), 0, "nothing imported is implausible");
+                } else {
+                    sum.admitted += field("admitted");
+                    sum.over_4h_decision += field("over_4h_decision");
+                    sum.over_12h_decision += field("over_12h_decision");
+                }
             }
         },
         &mut |_| {},
@@ -71,21 +89,31 @@ fn imported(table: &Table, orgs: &Arc<Organisations>) -> Sums {
     sums
 }
 
-fn check(bytes: &[u8], england: &[(TypeTag, i64, i64)]) {
+/// England's attendances and those over four hours, by type.
+type England<'a> = &'a [(TypeTag, i64, i64)];
+
+fn check(bytes: &[u8], england: England<'_>, waits: (i64, i64)) {
     let table = import::read(bytes).expect("a published table");
     let orgs = Arc::new(contract::organisations::read_csv(ENGLAND).expect("the shipped organisations"));
-    compare(&table, orgs, england);
+    let all = compare(&table, orgs, england);
+    assert_eq!(
+        (all.over_4h_decision - all.over_12h_decision, all.over_12h_decision),
+        waits,
+        "England's waits"
+    );
 }
 
 /// A month of the older table, with the places that its import writes: many are no more.
-fn check_older(month: &str, england: &[(TypeTag, i64, i64)]) {
+fn check_older(month: &str, england: England<'_>) {
     let mut table = import::read(OLDER).expect("a published table");
     table.select(&[Month::parse(month).expect("a month")]);
     let orgs = Organisations::new(&table.organisations()).expect("the places of the table");
-    compare(&table, Arc::new(orgs), england);
+    let all = compare(&table, Arc::new(orgs), england);
+    assert_eq!((all.over_4h_decision, all.over_12h_decision), (0, 0), "it has no waits");
 }
 
-fn compare(table: &Table, orgs: Arc<Organisations>, england: &[(TypeTag, i64, i64)]) {
+/// Each row, and what is known of England; the sums of England.
+fn compare(table: &Table, orgs: Arc<Organisations>, england: England<'_>) -> Sum {
     let sums = imported(table, &orgs);
     let of = |org: &str, tag| sums.get(&(org.to_owned(), tag)).copied().unwrap_or_default();
     let mut checked = 0;
@@ -99,16 +127,25 @@ fn compare(table: &Table, orgs: Arc<Organisations>, england: &[(TypeTag, i64, i6
             }
         };
         let code = &table.providers[cell.provider].code;
-        let (departed, within) = of(code, tag);
+        let Sum { departed, within, admitted, .. } = of(code, tag);
         let (attendances, over) = (i64::from(cell.attendances), i64::from(cell.over_four_hours));
         assert_eq!((departed, departed - within), (attendances, over), "{code} type {}", tag.as_str());
+        // As many as came: RD1 and R0D admit from types that nobody attended.
+        assert_eq!(admitted, attendances.min(i64::from(cell.admissions)), "{code} type {}", tag.as_str());
         checked += 1;
     }
     assert!(checked > 300, "only {checked} rows of the table were checked");
+    for waits in &table.waits {
+        let code = &table.providers[waits.provider].code;
+        let all = of(code, TypeTag::All);
+        let expected = (i64::from(waits.from_4_to_12_hours), i64::from(waits.over_12_hours));
+        assert_eq!((all.over_4h_decision - all.over_12h_decision, all.over_12h_decision), expected, "{code}");
+    }
     for (tag, attendances, over) in england {
-        let (departed, within) = of("ENG", *tag);
+        let Sum { departed, within, .. } = of("ENG", *tag);
         assert_eq!((departed, departed - within), (*attendances, *over), "England, type {}", tag.as_str());
     }
+    of("ENG", TypeTag::All)
 }
 
 #[test]
@@ -121,6 +158,7 @@ fn october_2025_comes_out_as_published() {
             (TypeTag::Two, 54_756, 2_900),
             (TypeTag::Three, 865_288, 26_362),
         ],
+        (88_420, 54_326),
     );
 }
 
@@ -134,6 +172,7 @@ fn november_2025_comes_out_as_published() {
             (TypeTag::Two, 49_725, 2_475),
             (TypeTag::Three, 847_177, 27_615),
         ],
+        (83_151, 50_648),
     );
 }
 

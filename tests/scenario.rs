@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `date D` | the day of the times that follow |
 //! | `place CODE LEVEL [PARENT] [TYPE]` | one more organisation |
+//! | `area SITE AREA`, `group CODE MEMBER…` | a row of `areas.csv`; the rows of a group in `groups.csv` |
 //! | `exclude DISPOSAL…` | `measures.exclude_disposals` |
 //! | `live` | events have a log time: that of their `recorded_at` unless they say `logged=T` |
 //! | `T arrive A [typeN] [planned] [child] [by J]` | `arrived_at`, and what else is said |
@@ -26,9 +27,13 @@
 //! | `T call\|start\|respond\|handover\|clear J` | `call_at`, `clock_started_at`, `responded_at`, … |
 //! | `T send J SITE`, `T reach J [SITE]` | `destination`; `arrived_at` and `destination` |
 //! | `T void X`, `T unvoid X`, `T state X` | `void`; nothing but what follows as `fact=value` |
-//! | `T beds open=N …`, `T declare ORG LEVEL`, `T heartbeat` | the other kinds of event |
+//! | `standard ID PERIOD LEVEL\|CODE,… [FIRST..LAST]` | a row of `standards.toml`, and when it was paused |
+//! | `T beds open=N …`, `T declare ORG LEVEL`, `T heartbeat` | other kinds of event |
+//! | `T return ORG STANDARD START met=N …` | a return for the period that begins on that date |
 //! | `T again ID` | the event of that id once more |
-//! | `T expect MEASURE [at=ORG] [typeN\|all] [WINDOW] FIELD=N …` | what a point says; `= W/D` is within/departed |
+//! | `T expect MEASURE [at=PLACE] [TAG] [WINDOW] FIELD=N …` | what a point says; `= W/D` is within/departed |
+//!
+//! TAG is `typeN` or `all`, a category (`C2`), or `area=Waiting_room` (`_` stands for a blank), `standard=…`, `scale=…`.
 //!
 //! Attendances are named `A…`, journeys `J…`. Every item about an entity may say more facts as `name=value` (names of
 //! spec 1.2 and 1.3, `null` retracts), and `site=`, `service=`, `id=` (else 1, 2, 3 …), `source=`, `recorded=T` (else
@@ -42,23 +47,21 @@ use std::fmt;
 use std::path::Path;
 
 use domain::event::{Event, Outcome};
-use domain::ids::OrgId;
-use domain::measures::{SeriesKey, Values};
 use domain::organisations::Organisations;
 use domain::time::{Millis, Minute};
 
-use crate::model::{Model, Settings};
+use crate::model::{Fields, Model, Series, Settings};
 
-pub use engine::{Live, settings};
+pub use engine::Live;
 
 /// Whatever takes events and can say what a point shows, given what it has heard: the model, the engine.
 pub trait Figures {
     /// Takes an event; `log_time` is when the log took it, `None` for a file.
     fn take(&mut self, event: Event<'static>, log_time: Option<Millis>) -> Outcome;
 
-    /// The fields of a point, zeros where there is none; `None` of a minute that is final, which may show what was known
-    /// when it became so (spec 1.8).
-    fn values(&mut self, org: OrgId, series: SeriesKey, m: Minute) -> Option<Values>;
+    /// The fields of a point that are not 0; `None` of a minute that is final, which may show what was known when it
+    /// became so (spec 1.8).
+    fn fields(&mut self, place: &str, series: &Series, m: Minute) -> Option<Fields>;
 }
 
 impl Figures for Model {
@@ -66,8 +69,8 @@ impl Figures for Model {
         Model::take(self, event, log_time)
     }
 
-    fn values(&mut self, org: OrgId, series: SeriesKey, m: Minute) -> Option<Values> {
-        Some(self.points(m).get(&(org, series)).copied().unwrap_or_default())
+    fn fields(&mut self, place: &str, series: &Series, m: Minute) -> Option<Fields> {
+        Some(self.points(m).remove(&(place.into(), series.clone())).unwrap_or_default())
     }
 }
 
@@ -123,14 +126,14 @@ pub enum Action {
 /// What a point must show.
 #[derive(Clone, Debug)]
 pub struct Expectation {
-    /// Of which organisation.
-    pub org: OrgId,
+    /// The code of the organisation or group of which it is.
+    pub place: String,
     /// Of which series.
-    pub series: SeriesKey,
+    pub series: Series,
     /// At which minute.
     pub minute: Minute,
     /// Fields by name, and their values.
-    pub fields: Vec<(&'static str, i64)>,
+    pub fields: Vec<(&'static str, f64)>,
 }
 
 /// Why a text is no story.
@@ -177,7 +180,7 @@ impl Scenario {
                     }
                 }
                 Action::Expect(expectation) => {
-                    let what = expectation.differences(figures, &self.orgs);
+                    let what = expectation.differences(figures);
                     differences.extend(what.into_iter().map(|what| Mismatch { line: step.line, what }));
                 }
             }
@@ -187,17 +190,15 @@ impl Scenario {
 }
 
 impl Expectation {
-    fn differences(&self, figures: &mut dyn Figures, orgs: &Organisations) -> Vec<String> {
-        let Some(values) = figures.values(self.org, self.series, self.minute) else { return Vec::new() };
-        let measure = self.series.measure;
+    fn differences(&self, figures: &mut dyn Figures) -> Vec<String> {
+        let Some(shown) = figures.fields(&self.place, &self.series, self.minute) else { return Vec::new() };
+        let (name, place, minute) = (self.series.measure, &self.place, self.minute);
         let mut differences = Vec::new();
         for (field, expected) in &self.fields {
-            let index = measure.field(field).expect("checked when it was read");
-            if values[index] != *expected {
-                let (org, minute) = (&orgs.get(self.org).code, self.minute);
-                let name = measure.as_str();
-                let value = values[index];
-                differences.push(format!("{name} of {org} at {minute}: {field} is {value}, not {expected}"));
+            let value = shown.get(field).copied().unwrap_or_default();
+            if value != *expected {
+                differences
+                    .push(format!("{name} of {place} at {minute}: {field} is {value}, not {expected}"));
             }
         }
         differences

@@ -2,7 +2,8 @@
 //! say is in `scenario.rs`.
 
 use acceptance::model::Model;
-use acceptance::scenario::{Action, Figures, Live, Scenario, settings, stories};
+use acceptance::program::settings;
+use acceptance::scenario::{Action, Figures, Live, Scenario, stories};
 use domain::replay::Replay;
 
 /// Tells every story that `plays` to the figures that `make` makes; some must.

@@ -101,7 +101,8 @@ impl<'de> Deserialize<'de> for Day {
         // A date comes through serde as its text.
         match toml::Value::deserialize(from) {
             Ok(toml::Value::String(text)) => Date::parse(&text).map(Day).ok_or_else(wrong),
-            Ok(_) | Err(_) => Err(wrong()),
+            Ok(_) => Err(wrong()),
+            Err(error) => Err(error),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct Refusal {
     pub detail: String,
     /// The feed; empty where it could not be read.
     pub source: String,
-    /// The refused bytes, at most the first 64 KiB.
+    /// The refused bytes, at most the first 64 KiB; where [`Refusal::sealed`], what they were sealed to.
     pub bytes: Vec<u8>,
     /// How many bytes the whole had.
     pub length: u64,
@@ -32,6 +32,8 @@ pub struct Refusal {
     pub at: Millis,
     /// Whether the bytes are protobuf and not JSON.
     pub protobuf: bool,
+    /// Whether only the holder of a private key can read the bytes.
+    pub sealed: bool,
 }
 
 /// Where a refused event came from.
@@ -67,7 +69,17 @@ impl Refusal {
     ) -> Refusal {
         let bytes = whole[..whole.len().min(MAX_EVENT_BYTES)].to_vec();
         let (length, sha256) = (whole.len() as u64, Sha256::digest(whole).into());
-        Refusal { reason, detail, source, bytes, length, sha256, origin, at, protobuf }
+        Refusal { reason, detail, source, bytes, length, sha256, origin, at, protobuf, sealed: false }
+    }
+
+    /// The same with its bytes sealed by `seal`.
+    pub fn sealed_by(self, seal: impl FnOnce(&[u8]) -> Vec<u8>) -> Refusal {
+        Refusal { bytes: seal(&self.bytes), sealed: true, ..self }
+    }
+
+    /// Whether the bytes are all that was refused: what was cut off cannot be sent again.
+    pub fn is_whole(&self) -> bool {
+        self.length <= MAX_EVENT_BYTES as u64
     }
 }
 
@@ -107,6 +119,7 @@ pub fn encode(refusal: &Refusal, out: &mut Vec<u8>) {
         sha256: refusal.sha256.to_vec(),
         at_ms: refusal.at.0,
         protobuf: refusal.protobuf,
+        sealed: refusal.sealed,
         origin: Some(origin),
     };
     out.reserve(message.encoded_len());
@@ -138,6 +151,7 @@ pub fn decode(bytes: &[u8]) -> Result<Refusal, DecodeError> {
         origin,
         at: Millis(message.at_ms),
         protobuf: message.protobuf,
+        sealed: message.sealed,
     })
 }
 
@@ -180,5 +194,6 @@ pub fn to_json(refusal: &Refusal) -> Json {
         "origin": origin,
         "at_ms": refusal.at.0,
         "protobuf": refusal.protobuf,
+        "sealed": refusal.sealed,
     })
 }

@@ -1,9 +1,14 @@
-//! The organisations of a case.
+//! The organisations of a case, their areas, and how they are grouped.
 
-use domain::organisations::{Organisations, Row};
+use domain::organisations::{Level, Organisations, Row};
+use domain::time::DAY;
 use rand::Rng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
+
+use super::stories::AREAS;
+use crate::london::minute_of;
+use crate::model::{Area, Group, Period, Reports, Settings, Standard};
 
 /// Organisations, and which codes stand where.
 pub(super) struct Country {
@@ -45,6 +50,63 @@ impl Country {
         let all = rows.iter().map(|row| row.code.clone()).collect();
         let orgs = Organisations::new(&rows).expect("every parent is of a higher level");
         Country { orgs, sites, services, all }
+    }
+
+    /// The settings with what depends on the organisations: areas, groups, standards.
+    pub(super) fn settings(&self, settings: Settings, rng: &mut ChaCha8Rng) -> Settings {
+        let mut settings = settings;
+        for site in &self.sites {
+            let some = AREAS.iter().filter(|_| rng.random_bool(0.6));
+            settings.areas.extend(some.map(|area| Area { site: site.clone(), area: (*area).to_owned() }));
+        }
+        for number in 0..rng.random_range(0..=3) {
+            settings.groups.push(Group { code: format!("G{number}"), members: self.members(rng) });
+        }
+        settings.standards = self.standards(rng);
+        settings
+    }
+
+    /// Some organisations, each once; often one that is below another of them.
+    fn members(&self, rng: &mut ChaCha8Rng) -> Vec<String> {
+        let services = &self.services;
+        let mut members: Vec<String> =
+            self.all.iter().filter(|code| !services.contains(code)).cloned().collect();
+        members.shuffle(rng);
+        members.truncate(rng.random_range(1..=4));
+        let below: Vec<&String> =
+            self.sites.iter().filter(|code| self.parent(code) == members.first()).collect();
+        if let Some(below) = below.choose(rng)
+            && !members.contains(below)
+        {
+            members.push((*below).clone());
+        }
+        members
+    }
+
+    fn parent(&self, code: &str) -> Option<&String> {
+        let parent = self.orgs.get(self.orgs.find(code)?).parent?;
+        Some(&self.orgs.get(parent).code)
+    }
+
+    /// Standards of every period, returned at various levels or by some organisations; at times suspended.
+    fn standards(&self, rng: &mut ChaCha8Rng) -> Vec<Standard> {
+        let some = (0..3).filter_map(|_| self.all.choose(rng).cloned()).collect();
+        let rows = [
+            ("rtt-18-weeks", Period::Month, Reports::Level(Level::Trust)),
+            ("four-hours-weekly", Period::Week, Reports::Level(Level::Trust)),
+            ("ambulance-c1", Period::Month, Reports::Level(Level::Service)),
+            ("eating-disorders", Period::Quarter, Reports::Orgs(some)),
+        ];
+        rows.map(|(id, period, reports)| {
+            let mut paused = Vec::new();
+            if rng.random_bool(0.2) {
+                let (year, month) = (rng.random_range(2026..=2028), rng.random_range(1..=12));
+                let from = minute_of(year, month, 1).0 / DAY;
+                paused.push((from, from + rng.random_range(0..60)));
+            }
+            Standard { id: id.to_owned(), period, reports, paused }
+        })
+        .into()
     }
 }
 

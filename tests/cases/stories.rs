@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use domain::event::{
-    ArrivalMode, Attendance, Category, DepartmentType, Disposal, Event, Fact, Journey, JourneyName, Location,
-    Statement,
+    ArrivalMode, Attendance, Category, DepartmentType, Disposal, Escalation, Event, Fact, Journey,
+    JourneyName, Location, Statement,
 };
 use domain::ids::Ref;
 use domain::time::{DAY, FIRST_SECOND, Millis, Minute, Second};
@@ -13,7 +13,7 @@ use rand::seq::{IndexedRandom, SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 use super::country::Country;
-use crate::model::stated_instants;
+use crate::model::{Standard, stated_instants};
 use crate::places::reference;
 
 /// Stays in minutes, at and around every edge of the specification; before their own arrival, too.
@@ -24,6 +24,21 @@ const STAYS: [i64; 32] = [
 
 /// From an ambulance's arrival to its handover, in minutes.
 const DELAYS: [i64; 16] = [-1, 0, 0, 5, 14, 15, 15, 16, 30, 31, 45, 46, 60, 61, 1_440, 1_441];
+
+/// From the arrival to the treatment, in minutes: at and around the edges; many alike, so that medians have equals.
+const TREATMENTS: [i64; 16] = [-1, 0, 1, 5, 10, 10, 30, 31, 59, 60, 61, 240, 1_425, 1_439, 1_440, 1_441];
+
+/// From the decision to admit to the departure, in minutes.
+const DECISIONS: [i64; 10] = [-5, 0, 30, 239, 240, 241, 719, 720, 721, 4_400];
+
+/// From the start of an ambulance's clock to its response, in seconds.
+const RESPONSES: [i64; 12] = [-1, 0, 1, 300, 420, 421, 900, 901, 2_400, 86_399, 86_400, 86_401];
+
+/// From the arrival to a move, in seconds: few, so that a move is often told, corrected and taken back.
+const MOVES: [i64; 6] = [-60, 0, 600, 630, 3_600, 14_400];
+
+/// Where patients are moved to. Not every site has every one of them, and no site has the corridor.
+pub(super) const AREAS: [&str; 3] = ["Resus", "Majors", "Waiting room 2"];
 
 /// Within a minute, at its edges.
 const SECONDS: [i64; 6] = [0, 0, 1, 30, 59, 59];
@@ -41,12 +56,14 @@ const HELD_DAYS: u32 = 24;
 pub(super) struct Teller<'a> {
     pub(super) rng: &'a mut ChaCha8Rng,
     pub(super) country: &'a Country,
+    /// What returns are made for.
+    pub(super) standards: &'a [Standard],
     /// Where stories play: a few minutes that many of them share.
     minutes: Vec<Minute>,
     /// No event is recorded before it, nor are all its instants: so that no ledger has forgotten its entity (1.8).
     pub(super) earliest: Millis,
     /// Nothing happens much later.
-    until: Minute,
+    pub(super) until: Minute,
     next_id: u32,
 }
 
@@ -71,7 +88,7 @@ struct Patient {
     departed: Second,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum AttendanceFact {
     Kind,
     Planned,
@@ -139,6 +156,7 @@ impl<'a> Teller<'a> {
     pub(super) fn new(
         rng: &'a mut ChaCha8Rng,
         country: &'a Country,
+        standards: &'a [Standard],
         from: Minute,
         until: Minute,
     ) -> Teller<'a> {
@@ -146,11 +164,23 @@ impl<'a> Teller<'a> {
         let first = from.0 - 6 * 60;
         let minutes = (0..count).map(|_| Minute(rng.random_range(first..until.0))).collect();
         let earliest = Millis::from(from.minus(HELD_DAYS * DAY).start());
-        Teller { rng, country, minutes, earliest, until, next_id: 0 }
+        Teller { rng, country, standards, minutes, earliest, until, next_id: 0 }
+    }
+
+    /// What the feeds say of patients and ambulances, and at times of something else.
+    pub(super) fn story(&mut self) -> Vec<Event<'static>> {
+        match self.rng.random_range(0..20) {
+            0 | 1 => self.beds(),
+            2 => self.returns(),
+            3 => self.declarations(),
+            4 if self.rng.random_bool(0.5) => self.declarations(),
+            5 if self.rng.random_bool(0.5) => self.rush(),
+            _ => self.visit(),
+        }
     }
 
     /// What the feeds say of one patient, or of one ambulance, or of both.
-    pub(super) fn story(&mut self) -> Vec<Event<'static>> {
+    fn visit(&mut self) -> Vec<Event<'static>> {
         let mut patient = self.patient();
         let mut events = Vec::new();
         if self.rng.random_bool(0.5) {
@@ -203,10 +233,10 @@ impl<'a> Teller<'a> {
             (F::Planned, 0.12),
             (F::Mode, 0.2),
             (F::Assessed, 0.2),
-            (F::Treated, 0.2),
-            (F::Decided, 0.3),
+            (F::Treated, 0.45),
+            (F::Decided, 0.4),
             (F::Stopped, 0.2),
-            (F::Location, 0.2),
+            (F::Location, 0.35),
             (F::Child, 0.1),
             (F::Referred, 0.1),
             (F::Acuity, 0.1),
@@ -219,6 +249,12 @@ impl<'a> Teller<'a> {
         if self.rng.random_bool(0.25) {
             facts.retain(|fact| !matches!(fact, F::Departed | F::Disposal));
         }
+        // Some are said twice, in other words.
+        for fact in [F::Treated, F::Decided] {
+            if facts.contains(&fact) && self.rng.random_bool(0.3) {
+                facts.push(fact);
+            }
+        }
         facts.shuffle(self.rng);
         while !facts.is_empty() {
             let rest = facts.split_off(self.rng.random_range(1..=facts.len()));
@@ -229,9 +265,29 @@ impl<'a> Teller<'a> {
             events.push(self.told("epr", Statement::Attendance(the)));
         }
         while self.rng.random_bool(0.3) {
+            let moves = self.moved_and_back(patient);
+            events.extend(moves);
+        }
+        while self.rng.random_bool(0.3) {
             let again = self.about_patient(patient);
             events.push(self.told("epr", Statement::Attendance(again)));
         }
+    }
+
+    /// A move, and perhaps the word that it was none.
+    fn moved_and_back(&mut self, patient: &Patient) -> Vec<Event<'static>> {
+        let since = self.move_of(patient);
+        let mut areas = vec![AREAS.choose(self.rng).copied()];
+        if self.rng.random_bool(0.5) {
+            areas.push(None);
+        }
+        let mut events = Vec::new();
+        for area in areas {
+            let mut moved = Attendance::new(patient.site.clone(), patient.reference);
+            moved.location = Some(Location { area: area.map(Cow::Borrowed), since });
+            events.push(self.told("epr", Statement::Attendance(moved)));
+        }
+        events
     }
 
     /// A correction or a retraction: some facts once more, other than they were, or taken back.
@@ -248,7 +304,7 @@ impl<'a> Teller<'a> {
         for _ in 0..self.rng.random_range(1..=3) {
             let fact = *ATTENDANCE_FACTS.choose(self.rng).expect("there are facts");
             if self.rng.random_bool(0.3) {
-                take_back_of_patient(&mut the, fact, patient.arrived);
+                self.take_back_of_patient(&mut the, fact, patient);
             } else {
                 self.say_of_patient(&mut the, fact, &other);
             }
@@ -286,17 +342,56 @@ impl<'a> Teller<'a> {
             }
             F::Arrived => the.arrived_at = Fact::Stated(patient.arrived),
             F::Assessed => the.assessed_at = during,
-            F::Treated => the.treated_at = during,
+            F::Treated => {
+                let after = *TREATMENTS.choose(self.rng).expect("not empty");
+                let treated = Fact::Stated(self.after(patient.arrived, after));
+                the.treated_at = if self.rng.random_bool(0.8) { treated } else { during };
+            }
             F::Referred => the.referred_at = during,
-            F::Decided => the.decided_to_admit_at = during,
+            F::Decided => {
+                let before = *DECISIONS.choose(self.rng).expect("not empty");
+                let decided = Fact::Stated(self.after(patient.departed, -before));
+                the.decided_to_admit_at = if self.rng.random_bool(0.6) { decided } else { during };
+                if self.rng.random_bool(0.5) {
+                    the.disposal = Fact::Stated(Disposal::Admitted);
+                }
+            }
             F::Stopped => the.clock_stopped_at = during,
             F::Departed => the.departed_at = Fact::Stated(patient.departed),
             F::Disposal => the.disposal = Fact::Stated(*Disposal::ALL.choose(self.rng).expect("not empty")),
             F::Location => {
-                let area = ["Resus", "Majors", "Waiting room 2"].choose(self.rng).copied().map(Cow::Borrowed);
-                the.location = Some(Location { area, since: patient.arrived });
+                let area = AREAS.iter().chain(&["Corridor"]).copied().collect::<Vec<_>>();
+                let area = area.choose(self.rng).copied().map(Cow::Borrowed);
+                the.location = Some(Location { area, since: self.move_of(patient) });
             }
             F::Void => the.void = Fact::Stated(self.rng.random_bool(0.7)),
+        }
+    }
+
+    fn take_back_of_patient(
+        &mut self,
+        the: &mut Attendance<'static>,
+        fact: AttendanceFact,
+        patient: &Patient,
+    ) {
+        use AttendanceFact as F;
+        match fact {
+            F::Kind => the.department_type = Fact::Retracted,
+            F::Planned => the.planned = Fact::Retracted,
+            F::Child => the.child = Fact::Retracted,
+            F::Acuity => the.acuity = Fact::Retracted,
+            F::Mode => the.arrival_mode = Fact::Retracted,
+            F::Ambulance => the.ambulance = Fact::Retracted,
+            F::Arrived => the.arrived_at = Fact::Retracted,
+            F::Assessed => the.assessed_at = Fact::Retracted,
+            F::Treated => the.treated_at = Fact::Retracted,
+            F::Referred => the.referred_at = Fact::Retracted,
+            F::Decided => the.decided_to_admit_at = Fact::Retracted,
+            F::Stopped => the.clock_stopped_at = Fact::Retracted,
+            F::Departed => the.departed_at = Fact::Retracted,
+            F::Disposal => the.disposal = Fact::Retracted,
+            F::Location => the.location = Some(Location { area: None, since: self.move_of(patient) }),
+            F::Void => the.void = Fact::Retracted,
         }
     }
 
@@ -305,10 +400,10 @@ impl<'a> Teller<'a> {
         use JourneyFact as F;
         let mut facts = vec![F::Destination, F::Arrived, F::HandedOver];
         for (fact, probability) in [
-            (F::Category, 0.3),
+            (F::Category, 0.6),
             (F::Called, 0.3),
-            (F::Started, 0.2),
-            (F::Responded, 0.2),
+            (F::Started, 0.5),
+            (F::Responded, 0.5),
             (F::Cleared, 0.4),
             (F::Void, 0.05),
         ] {
@@ -361,12 +456,15 @@ impl<'a> Teller<'a> {
 
     fn say_of_trip(&mut self, the: &mut Journey<'static>, fact: JourneyFact, trip: &Trip) {
         use JourneyFact as F;
-        let called = self.after(trip.arrived, -45);
+        let called = shifted(trip.arrived, -2_700);
         match fact {
             F::Category => the.category = Fact::Stated(*Category::ALL.choose(self.rng).expect("not empty")),
             F::Called => the.call_at = Fact::Stated(called),
             F::Started => the.clock_started_at = Fact::Stated(Second(called.0 + 40)),
-            F::Responded => the.responded_at = Fact::Stated(Second(called.0 + 480)),
+            F::Responded => {
+                let after = *RESPONSES.choose(self.rng).expect("not empty");
+                the.responded_at = Fact::Stated(shifted(called, 40 + after));
+            }
             F::Destination => the.destination = Fact::Stated(Cow::Owned(trip.destination.clone())),
             F::Arrived => the.arrived_at = Fact::Stated(trip.arrived),
             F::HandedOver => the.handed_over_at = Fact::Stated(trip.handed_over),
@@ -390,9 +488,15 @@ impl<'a> Teller<'a> {
                 (trip.service, trip.reference) = (the.service.to_string(), the.reference);
                 Some(Statement::Ambulance(self.about_trip(&trip)))
             }
-            Statement::Beds(_) | Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => {
-                None
+            Statement::Beds(the) => Some(Statement::Beds(self.about_beds(&the.site, the.as_of))),
+            Statement::Standard(the) => {
+                Some(Statement::Standard(self.a_return(&the.standard, &the.org, the.period_start)))
             }
+            Statement::Escalation(the) => {
+                let level = Fact::Stated(self.rng.random_range(1..=4));
+                Some(Statement::Escalation(Escalation { level, ..the.clone() }))
+            }
+            Statement::Heartbeat => None,
         }
     }
 
@@ -400,7 +504,8 @@ impl<'a> Teller<'a> {
     pub(super) fn told(&mut self, source: &str, statement: Statement<'static>) -> Event<'static> {
         let happened = stated_instants(&statement).into_iter().max();
         let happened = happened.filter(|at| *at >= self.earliest);
-        let happened = happened.unwrap_or_else(|| Millis::from(self.minutes[0].start()));
+        let any = *self.minutes.choose(self.rng).expect("there are minutes");
+        let happened = happened.unwrap_or_else(|| Millis::from(any.start()));
         let after = RECORDED_AFTER.choose(self.rng).expect("there are delays");
         let latest = Millis::from(self.until.plus(2 * 60).start());
         let recorded_at = Millis(happened.0 + after).min(latest);
@@ -427,8 +532,13 @@ impl<'a> Teller<'a> {
         shifted(minute.start(), *second)
     }
 
+    /// When a patient may have been moved.
+    fn move_of(&mut self, patient: &Patient) -> Second {
+        shifted(patient.arrived, *MOVES.choose(self.rng).expect("not empty"))
+    }
+
     /// Some minutes later (earlier, if negative), the second at another edge of its minute.
-    fn after(&mut self, first: Second, minutes: i64) -> Second {
+    pub(super) fn after(&mut self, first: Second, minutes: i64) -> Second {
         let second = SECONDS.choose(self.rng).expect("there are seconds");
         shifted(first.minute().start(), minutes * 60 + second)
     }
@@ -442,7 +552,7 @@ impl<'a> Teller<'a> {
         self.country.sites.choose(self.rng).expect("there are sites").clone()
     }
 
-    fn service(&mut self) -> String {
+    pub(super) fn service(&mut self) -> String {
         self.country.services.choose(self.rng).expect("there are services").clone()
     }
 
@@ -454,28 +564,6 @@ impl<'a> Teller<'a> {
 /// An instant moved by seconds; it stays within the years that an instant may lie in.
 pub(super) fn shifted(at: Second, seconds: i64) -> Second {
     Millis((i64::from(at.0) + seconds) * 1000).second()
-}
-
-fn take_back_of_patient(the: &mut Attendance<'static>, fact: AttendanceFact, since: Second) {
-    use AttendanceFact as F;
-    match fact {
-        F::Kind => the.department_type = Fact::Retracted,
-        F::Planned => the.planned = Fact::Retracted,
-        F::Child => the.child = Fact::Retracted,
-        F::Acuity => the.acuity = Fact::Retracted,
-        F::Mode => the.arrival_mode = Fact::Retracted,
-        F::Ambulance => the.ambulance = Fact::Retracted,
-        F::Arrived => the.arrived_at = Fact::Retracted,
-        F::Assessed => the.assessed_at = Fact::Retracted,
-        F::Treated => the.treated_at = Fact::Retracted,
-        F::Referred => the.referred_at = Fact::Retracted,
-        F::Decided => the.decided_to_admit_at = Fact::Retracted,
-        F::Stopped => the.clock_stopped_at = Fact::Retracted,
-        F::Departed => the.departed_at = Fact::Retracted,
-        F::Disposal => the.disposal = Fact::Retracted,
-        F::Location => the.location = Some(Location { area: None, since }),
-        F::Void => the.void = Fact::Retracted,
-    }
 }
 
 fn take_back_of_trip(the: &mut Journey<'static>, fact: JourneyFact) {

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use acceptance::binary;
-use acceptance::model::{Points, Reading};
-use domain::measures::{MAX_FIELDS, MEASURES, SeriesKey, Window};
+use acceptance::model::{Points, Reading, Series, put};
+use domain::measures::MEASURES;
 use domain::organisations::Organisations;
 use domain::time::{Minute, Second};
 use serde_json::Value as Json;
@@ -55,6 +55,11 @@ impl Running {
     pub(crate) fn kill(mut self) {
         assert!(self.process.ended().is_none(), "it had ended by itself");
         self.process.kill();
+    }
+
+    /// What it has printed so far.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.process.lines()
     }
 
     /// `GET`.
@@ -125,26 +130,15 @@ impl Running {
             let (from, until) = (text(&newest["from"]), text(&newest["until"]));
             let path = format!("/v1/measures?measure={name}&org={codes}&from={from}&until={until}");
             for series in self.json(&path)["series"].as_array().expect("series") {
-                let org = orgs.find(text(&series["org"])).expect("one of ours");
-                let texts: Vec<&str> =
-                    definition.tag.names().iter().map(|name| text(&series[name])).collect();
-                let tag = definition.tag.parse(&texts).expect("a tag of the measure");
-                let window =
-                    series.get("window").map(|window| Window::parse(text(window)).expect("a window"));
-                let key = SeriesKey { measure: definition.measure, tag, window };
+                let tag = |name: &str| series.get(name).map(text);
+                let key = Series::told(name, tag).expect("a series of the measure");
                 for point in series["points"].as_array().expect("points") {
                     let numbers: Vec<f64> =
                         point.as_array().expect("numbers").iter().filter_map(Json::as_f64).collect();
                     assert_eq!(numbers.len(), definition.fields.len() + 1, "{path}");
-                    let mut values = [0; MAX_FIELDS];
-                    for ((value, field), number) in
-                        values.iter_mut().zip(definition.fields).zip(&numbers[1..])
-                    {
-                        *value = field.held(*number);
-                    }
-                    if values.iter().any(|value| *value != 0) {
-                        let minute = Second(numbers[0] as u32).minute();
-                        points.entry(minute).or_default().insert((org, key), values);
+                    let points = points.entry(Second(numbers[0] as u32).minute()).or_default();
+                    for (field, number) in definition.fields.iter().zip(&numbers[1..]) {
+                        put(points, text(&series["org"]), &key, field.name, *number);
                     }
                 }
             }
@@ -166,8 +160,8 @@ impl Running {
                 if let Some(key) =
                     held.keys().chain(wanted.keys()).find(|key| held.get(key) != wanted.get(key))
                 {
-                    let (code, held, wanted) = (&orgs.get(key.0).code, held.get(key), wanted.get(key));
-                    return Err(format!("{minute} {code} {:?}: shows {held:?}, not {wanted:?}", key.1));
+                    let ((code, series), held, wanted) = (key, held.get(key), wanted.get(key));
+                    return Err(format!("{minute} {code} {series:?}: shows {held:?}, not {wanted:?}"));
                 }
             }
             Ok(until)

@@ -40,7 +40,7 @@ fn a_wrong_key_of_the_configuration_is_named() {
     for (content, expected) in [
         (
             "[http]\nlisen = \"127.0.0.1:1\"\n",
-            "{file}: http.lisen: unknown field `lisen`, expected one of `listen`, `max_body`, `token`\n",
+            "{file}: http.lisen: unknown field `lisen`, expected one of `listen`, `max_body`, `buffer`, `connections`, `tokens`, `token`, `tls`\n",
         ),
         ("htp = 1\n", "{file}: htp: unknown field `htp`, expected one of `data`, `organisations`,"),
         (
@@ -99,7 +99,7 @@ fn a_secret_is_named_in_the_configuration_and_never_said() {
     let file = world.write("token", b"s3cret\n");
     let set = format!("http.token={{ file = \"{file}\" }}");
     let done = sitrep(&["check", "--set", &set]).well();
-    assert!(done.text().contains("token set") && !done.text().contains("s3cret"), "{}", done.text());
+    assert!(done.text().contains("; 1 token") && !done.text().contains("s3cret"), "{}", done.text());
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use std::sync::Arc;
+
 use domain::event::Disposal;
 use domain::ids::{OrgId, Ref};
-use domain::organisations::{Level, Organisations};
+use domain::organisations::Level;
 
-use super::facts::{Entity, Name, Said, Value, at_level};
+use super::facts::{Entity, Name, Said, Value};
+use super::places::Places;
 use super::standing;
 
 /// Everything said, by entity and fact.
@@ -15,8 +18,14 @@ pub(super) type Everything = BTreeMap<Entity, BTreeMap<Name, Vec<Said>>>;
 /// A journey that is not void. Instants are Unix seconds.
 #[derive(Clone, Debug)]
 pub(super) struct Journey {
-    pub(super) service: OrgId,
+    /// The codes of its service and of the nation above it.
+    pub(super) service: Vec<Arc<str>>,
     pub(super) destination: Option<OrgId>,
+    /// Every place where what comes to its destination is shown.
+    pub(super) places: Vec<Arc<str>>,
+    pub(super) category: Option<String>,
+    pub(super) clock_started_at: Option<i64>,
+    pub(super) responded_at: Option<i64>,
     pub(super) arrived_at: Option<i64>,
     pub(super) handed_over_at: Option<i64>,
     pub(super) cleared_at: Option<i64>,
@@ -25,7 +34,9 @@ pub(super) struct Journey {
 /// An attendance that is not void and has a clock start. Times are floored minutes since 1970.
 #[derive(Clone, Debug)]
 pub(super) struct Attendance {
-    pub(super) site: OrgId,
+    /// The code of its site, and those of every place where it is shown.
+    pub(super) site: Arc<str>,
+    pub(super) places: Vec<Arc<str>>,
     /// 1, 2, 3 or 5: type 4 counts as 3.
     pub(super) department_type: u64,
     pub(super) planned: bool,
@@ -37,13 +48,16 @@ pub(super) struct Attendance {
     pub(super) present_from: Option<i64>,
     pub(super) departed: Option<i64>,
     pub(super) decided_to_admit: Option<i64>,
+    pub(super) treated: Option<i64>,
+    /// The moves that were not taken back, the newest last: when, in Unix seconds, and into which area.
+    pub(super) moves: Vec<(i64, String)>,
 }
 
 /// The facts of one entity that stand and were not taken back.
-struct Facts(BTreeMap<Name, Value>);
+pub(super) struct Facts(BTreeMap<Name, Value>);
 
 impl Facts {
-    fn of(said: &BTreeMap<Name, Vec<Said>>) -> Facts {
+    pub(super) fn of(said: &BTreeMap<Name, Vec<Said>>) -> Facts {
         Facts(standing(said).into_iter().map(|(name, said)| (name, said.value)).collect())
     }
 
@@ -58,7 +72,7 @@ impl Facts {
         self.0.get(&name) == Some(&Value::Flag(true))
     }
 
-    fn number(&self, name: Name) -> Option<u64> {
+    pub(super) fn number(&self, name: Name) -> Option<u64> {
         match self.0.get(&name) {
             Some(Value::Number(number)) => Some(*number),
             _ => None,
@@ -72,6 +86,18 @@ impl Facts {
         }
     }
 
+    /// The moves that were not taken back, the newest last.
+    fn moves(&self) -> Vec<(i64, String)> {
+        let mut moves = Vec::new();
+        for (name, value) in &self.0 {
+            if let (Name::Location(since), Value::Text(area)) = (name, value) {
+                moves.push((i64::from(since.0), area.clone()));
+            }
+        }
+        moves.sort();
+        moves
+    }
+
     fn journey(&self) -> Option<(&str, Ref)> {
         match self.0.get(&Name::Ambulance) {
             Some(Value::Journey { service, reference }) => Some((service, *reference)),
@@ -81,7 +107,7 @@ impl Facts {
 }
 
 /// Every journey that counts, by its key.
-pub(super) fn journeys(said: &Everything, orgs: &Organisations) -> BTreeMap<(OrgId, Ref), Journey> {
+pub(super) fn journeys(said: &Everything, places: Places<'_>) -> BTreeMap<(OrgId, Ref), Journey> {
     let mut journeys = BTreeMap::new();
     for (entity, said) in said {
         let Entity::Journey { service, reference } = entity else { continue };
@@ -89,9 +115,14 @@ pub(super) fn journeys(said: &Everything, orgs: &Organisations) -> BTreeMap<(Org
         if facts.flag(Name::Void) {
             continue;
         }
+        let destination = facts.text(Name::Destination).and_then(|code| places.at_level(code, Level::Site));
         let journey = Journey {
-            service: *service,
-            destination: facts.text(Name::Destination).and_then(|code| at_level(orgs, code, Level::Site)),
+            service: places.upwards(*service).into_iter().map(|org| places.code(org)).collect(),
+            destination,
+            places: destination.map(|site| places.of_site(site)).unwrap_or_default(),
+            category: facts.text(Name::Category).map(str::to_owned),
+            clock_started_at: facts.instant(Name::ClockStartedAt),
+            responded_at: facts.instant(Name::RespondedAt),
             arrived_at: facts.instant(Name::ArrivedAt),
             handed_over_at: facts.instant(Name::HandedOverAt),
             cleared_at: facts.instant(Name::ClearedAt),
@@ -104,13 +135,13 @@ pub(super) fn journeys(said: &Everything, orgs: &Organisations) -> BTreeMap<(Org
 /// Every attendance that counts.
 pub(super) fn attendances(
     said: &Everything,
-    orgs: &Organisations,
+    places: Places<'_>,
     journeys: &BTreeMap<(OrgId, Ref), Journey>,
 ) -> Vec<Attendance> {
     let mut attendances = Vec::new();
     for (entity, said) in said {
         let Entity::Attendance { site, .. } = entity else { continue };
-        attendances.extend(attendance(*site, &Facts::of(said), orgs, journeys));
+        attendances.extend(attendance(*site, &Facts::of(said), places, journeys));
     }
     attendances
 }
@@ -118,19 +149,20 @@ pub(super) fn attendances(
 fn attendance(
     site: OrgId,
     facts: &Facts,
-    orgs: &Organisations,
+    places: Places<'_>,
     journeys: &BTreeMap<(OrgId, Ref), Journey>,
 ) -> Option<Attendance> {
     if facts.flag(Name::Void) {
         return None;
     }
-    let journey = its_journey(site, facts, orgs, journeys);
+    let journey = its_journey(site, facts, places, journeys);
     let clock_start = clock_start(facts, journey)?;
     let disposal = facts.text(Name::Disposal).and_then(Disposal::parse);
     let by_ambulance = facts.journey().is_some() || facts.text(Name::ArrivalMode) == Some("ambulance");
     Some(Attendance {
-        site,
-        department_type: department_type(site, facts, orgs),
+        site: places.code(site),
+        places: places.of_site(site),
+        department_type: department_type(site, facts, places),
         planned: facts.flag(Name::Planned),
         by_ambulance,
         clock_start: minute(clock_start),
@@ -139,6 +171,8 @@ fn attendance(
         present_from: present_from(facts, journey).map(minute),
         departed: facts.instant(Name::DepartedAt).map(minute),
         decided_to_admit: facts.instant(Name::DecidedToAdmitAt).map(minute),
+        treated: facts.instant(Name::TreatedAt).map(minute),
+        moves: facts.moves(),
     })
 }
 
@@ -147,8 +181,8 @@ pub(super) fn minute(second: i64) -> i64 {
     second.div_euclid(60)
 }
 
-fn department_type(site: OrgId, facts: &Facts, orgs: &Organisations) -> u64 {
-    let default = orgs.get(site).department_type.map(|kind| u64::from(kind.number()));
+fn department_type(site: OrgId, facts: &Facts, places: Places<'_>) -> u64 {
+    let default = places.orgs.get(site).department_type.map(|kind| u64::from(kind.number()));
     let stated = facts.number(Name::DepartmentType);
     match stated.or(default).expect("a site has a department type") {
         4 => 3,
@@ -161,30 +195,15 @@ fn department_type(site: OrgId, facts: &Facts, orgs: &Organisations) -> u64 {
 fn its_journey<'a>(
     site: OrgId,
     facts: &Facts,
-    orgs: &Organisations,
+    places: Places<'_>,
     journeys: &'a BTreeMap<(OrgId, Ref), Journey>,
 ) -> Option<&'a Journey> {
     let (service, reference) = facts.journey()?;
-    let service = at_level(orgs, service, Level::Service)?;
+    let service = places.at_level(service, Level::Service)?;
     let journey = journeys.get(&(service, reference))?;
     let destination = journey.destination?;
-    let same_trust = trust(orgs, site).is_some() && trust(orgs, site) == trust(orgs, destination);
+    let same_trust = places.trust(site).is_some() && places.trust(site) == places.trust(destination);
     (destination == site || same_trust).then_some(journey)
-}
-
-fn trust(orgs: &Organisations, site: OrgId) -> Option<OrgId> {
-    upwards(orgs, site).into_iter().find(|org| orgs.get(*org).level == Level::Trust)
-}
-
-/// An organisation and everything above it.
-pub(super) fn upwards(orgs: &Organisations, org: OrgId) -> Vec<OrgId> {
-    let mut path = vec![org];
-    let mut at = org;
-    while let Some(parent) = orgs.get(at).parent {
-        path.push(parent);
-        at = parent;
-    }
-    path
 }
 
 /// min(handed_over_at, arrived_at + 15 min) of the journey, over whichever is known; else the attendance's arrival.

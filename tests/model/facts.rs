@@ -2,8 +2,10 @@
 
 use domain::event::{Attendance, Beds, Escalation, Event, Fact, Journey, Return, Statement};
 use domain::ids::{OrgId, Ref};
-use domain::organisations::{Level, Organisations};
+use domain::organisations::Level;
 use domain::time::{Millis, Second};
+
+use super::places::Places;
 
 /// An entity by its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,8 +99,8 @@ pub(super) struct Said {
 pub(super) type Saying = (Option<Entity>, Vec<(Name, Value)>);
 
 /// What a statement says; `None` if a code in it is not an organisation of the level that its field names.
-pub(super) fn of_event(statement: &Statement<'_>, orgs: &Organisations) -> Option<Saying> {
-    let place = |code: &str, level| at_level(orgs, code, level);
+pub(super) fn of_event(statement: &Statement<'_>, places: Places<'_>) -> Option<Saying> {
+    let place = |code: &str, level| places.at_level(code, level);
     match statement {
         Statement::Attendance(the) => {
             if let Fact::Stated(journey) = &the.ambulance {
@@ -119,22 +121,16 @@ pub(super) fn of_event(statement: &Statement<'_>, orgs: &Organisations) -> Optio
             Some((Some(Entity::Beds { site, as_of }), of_beds(the)))
         }
         Statement::Standard(the) => {
-            let (standard, org) = (the.standard.to_string(), orgs.find(&the.org)?);
+            let (standard, org) = (the.standard.to_string(), places.orgs.find(&the.org)?);
             let period_start = the.period_start;
             Some((Some(Entity::Return { standard, org, period_start }), of_return(the)))
         }
         Statement::Escalation(the) => {
-            let (org, scale, since) = (orgs.find(&the.org)?, the.scale.to_string(), the.since);
+            let (org, scale, since) = (places.orgs.find(&the.org)?, the.scale.to_string(), the.since);
             Some((Some(Entity::Escalation { org, scale, since }), of_escalation(the)))
         }
         Statement::Heartbeat => Some((None, Vec::new())),
     }
-}
-
-/// The organisation of that code, if it stands at that level.
-pub(super) fn at_level(orgs: &Organisations, code: &str, level: Level) -> Option<OrgId> {
-    let id = orgs.find(code)?;
-    (orgs.get(id).level == level).then_some(id)
 }
 
 /// Every instant that a statement states, those in its key and in a move included; a retraction states none.

@@ -1,42 +1,18 @@
 //! The program as something that can show figures: the replay of a file, and the live engine on a virtual clock.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use domain::date::Period;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::{Event, Outcome};
-use domain::freshness::Patience;
 use domain::ids::OrgId;
-use domain::measures::{Measure, OrgMinute, Revision, SeriesKey, Values};
-use domain::organisations::Organisations;
+use domain::measures::{self, OrgMinute, Revision};
 use domain::replay::Replay;
-use domain::standard::{Kind, Standard, Standards};
 use domain::sweep::Scope;
 use domain::time::{Millis, Minute};
 
 use super::Figures;
-use crate::model;
-
-/// The configuration of a story as the program takes it.
-pub fn settings(orgs: &Organisations, settings: &model::Settings) -> Settings {
-    Settings {
-        orgs: Arc::new(orgs.clone()),
-        standards: Standards {
-            standards: settings
-                .standards
-                .iter()
-                .map(|id| Standard::new(id, Kind::Share, Period::Week))
-                .collect(),
-            scales: settings.scales.clone(),
-        },
-        frameworks: Default::default(),
-        windows: settings.windows.clone(),
-        exclude_disposals: settings.exclude_disposals.clone(),
-        horizon_minutes: HORIZON_MINUTES,
-        patience: Patience::default(),
-    }
-}
+use crate::model::{Fields, Points, Series};
+use crate::program;
 
 impl Figures for Replay {
     /// A file has no log time.
@@ -44,21 +20,19 @@ impl Figures for Replay {
         Replay::take(self, &event).0
     }
 
-    fn values(&mut self, org: OrgId, series: SeriesKey, m: Minute) -> Option<Values> {
+    fn fields(&mut self, place: &str, series: &Series, m: Minute) -> Option<Fields> {
         let orgs = self.ledger().organisations();
         let scope = Scope {
-            orgs: orgs.iter().map(|(one, _)| one == org).collect(),
-            measures: Measure::swept().collect(),
+            orgs: orgs.iter().map(|(_, org)| org.code == place).collect(),
+            measures: program::measures(),
             windows: series.window.into_iter().collect(),
         };
-        let mut found = Values::default();
-        let mut each = |_: OrgId, _: Minute, one: &domain::measures::Series| {
-            if one.key == series {
-                found = one.values;
-            }
+        let mut points = Points::new();
+        let mut each = |_: OrgId, _: Minute, one: &measures::Series| {
+            program::put_series(&mut points, place, one);
         };
         self.points(scope, m.start(), m.start(), 1, &mut each, &mut |_| {});
-        Some(found)
+        Some(points.remove(&(place.into(), series.clone())).unwrap_or_default())
     }
 }
 
@@ -67,15 +41,13 @@ impl Figures for Replay {
 pub struct Live {
     engine: Engine,
     now: Option<Millis>,
-    published: BTreeMap<(Minute, String, SeriesKey), (Revision, Values)>,
-    orgs: Arc<Organisations>,
+    published: BTreeMap<(Minute, String, Series), (Revision, measures::Series)>,
 }
 
 impl Live {
     /// An engine that has heard nothing.
     pub fn new(settings: Settings) -> Live {
-        let orgs = settings.orgs.clone();
-        Live { engine: Engine::new(settings, 1), now: None, published: BTreeMap::new(), orgs }
+        Live { engine: Engine::new(settings, 1), now: None, published: BTreeMap::new() }
     }
 
     /// It is that late, or later.
@@ -95,8 +67,11 @@ impl Live {
         let published = &mut self.published;
         let mut each = |one: OrgMinute| {
             for series in &one.series {
-                let held = published.entry((one.minute, one.org.clone(), series.key)).or_default();
-                *held = (*held).max((one.revision, series.values));
+                let key = (one.minute, one.org.clone(), program::series(series.key));
+                let held = published.entry(key).or_insert((one.revision, *series));
+                if held.0 <= one.revision {
+                    *held = (one.revision, *series);
+                }
             }
         };
         self.engine.publish_newest(&mut each);
@@ -112,14 +87,17 @@ impl Figures for Live {
         self.engine.take(&event, log_time).0
     }
 
-    fn values(&mut self, org: OrgId, series: SeriesKey, m: Minute) -> Option<Values> {
+    fn fields(&mut self, place: &str, series: &Series, m: Minute) -> Option<Fields> {
         self.at(Millis::from(m.start()));
         self.publish();
         let newest = self.now.expect("the clock was moved").closed_minute();
         if m < newest.minus(HORIZON_MINUTES) {
             return None;
         }
-        let key = (m, self.orgs.get(org).code.clone(), series);
-        Some(self.published.get(&key).map(|(_, values)| *values).unwrap_or_default())
+        let mut points = Points::new();
+        if let Some((_, shown)) = self.published.get(&(m, place.to_owned(), series.clone())) {
+            program::put_series(&mut points, place, shown);
+        }
+        Some(points.remove(&(place.into(), series.clone())).unwrap_or_default())
     }
 }

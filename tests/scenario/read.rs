@@ -1,17 +1,17 @@
 //! From the text of a story to its steps: lines, items, times, expectations. What a source says is read in
 //! [`super::statement`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use domain::event::Category;
-use domain::event::{Disposal, Event, Outcome};
-use domain::measures::{MEASURES, Measure, SeriesKey, Tag, TypeTag, Window};
-use domain::organisations::Organisations;
-use domain::time::{Millis, Second, rfc3339};
+use domain::event::{Category, Disposal, Event, Outcome};
+use domain::measures::Window;
+use domain::organisations::{Level, Organisations};
+use domain::time::{DAY, Millis, Second, rfc3339};
 
 use super::{Action, Expectation, Scenario, ScenarioError, Step, statement};
 use crate::london;
-use crate::model::Settings;
+use crate::model::{Area, Group, Measure, Period, Reports, Series, Settings, Standard};
 use crate::places::{LITTLE_ENGLAND, organisations};
 
 /// What is wrong with a line.
@@ -22,6 +22,7 @@ pub(super) fn scenario(text: &str) -> Result<Scenario, ScenarioError> {
     let (orgs, settings) = setting(lines())?;
     let mut reader = Reader {
         orgs: &orgs,
+        settings: &settings,
         day: None,
         live: lines().any(|(_, line)| line == "live"),
         said: BTreeMap::new(),
@@ -46,6 +47,23 @@ fn setting<'a>(
             table.push_str(place);
             table.push('\n');
         }
+        if let Some(words) = content.strip_prefix("area ") {
+            let (site, area) = words.split_once(' ').ok_or_else(|| {
+                let what = "an area of which site, called what?".to_owned();
+                ScenarioError { line, what }
+            })?;
+            settings.areas.push(Area { site: site.to_owned(), area: area.trim().to_owned() });
+        }
+        if let Some(words) = content.strip_prefix("group ") {
+            let mut words = words.split_whitespace().map(str::to_owned);
+            let code = words.next().unwrap_or_default();
+            settings.groups.push(Group { code, members: words.collect() });
+        }
+        if let Some(words) = content.strip_prefix("standard ") {
+            let what = || format!("\"{words}\" is no standard");
+            let standard = standard(words).ok_or_else(|| ScenarioError { line, what: what() })?;
+            settings.standards.push(standard);
+        }
         for disposal in content.strip_prefix("exclude ").unwrap_or_default().split_whitespace() {
             let disposal = Disposal::parse(disposal).ok_or_else(|| {
                 let what = format!("\"{disposal}\" is no disposal");
@@ -58,8 +76,36 @@ fn setting<'a>(
     Ok((orgs, settings))
 }
 
+/// `ID week|month|quarter LEVEL|CODE,CODE… [FIRST..LAST]`: the days between which the collection was paused.
+fn standard(words: &str) -> Option<Standard> {
+    let words: Vec<&str> = words.split_whitespace().collect();
+    let [id, period, reports, pauses @ ..] = words.as_slice() else { return None };
+    let period = match *period {
+        "week" => Period::Week,
+        "month" => Period::Month,
+        "quarter" => Period::Quarter,
+        _ => return None,
+    };
+    let reports = match Level::parse(reports) {
+        Some(level) => Reports::Level(level),
+        None => Reports::Orgs(reports.split(',').map(str::to_owned).collect()),
+    };
+    let pause = |text: &&str| {
+        let (first, last) = text.split_once("..")?;
+        Some((days(day(first)?), days(day(last)?)))
+    };
+    let paused = pauses.iter().map(pause).collect::<Option<Vec<_>>>()?;
+    Some(Standard { id: (*id).to_owned(), period, reports, paused })
+}
+
+/// A date as days since 1970-01-01.
+pub(super) fn days((year, month, day): Day) -> u32 {
+    london::minute_of(year, month, day).0 / DAY
+}
+
 struct Reader<'a> {
     orgs: &'a Organisations,
+    settings: &'a Settings,
     day: Option<Day>,
     live: bool,
     said: BTreeMap<String, Event<'static>>,
@@ -69,14 +115,14 @@ struct Reader<'a> {
 }
 
 /// Year, month, day.
-type Day = (u32, u32, u32);
+pub(super) type Day = (u32, u32, u32);
 
 impl Reader<'_> {
     fn line(&mut self, line: usize, content: &str) -> Result<(), Wrong> {
         let content = content.split_once('#').map_or(content, |(before, _)| before).trim();
         let tokens: Vec<&str> = content.split_whitespace().collect();
         match tokens.first().copied() {
-            None | Some("live" | "place" | "exclude") => Ok(()),
+            None | Some("live" | "place" | "exclude" | "area" | "group" | "standard") => Ok(()),
             Some("date") => {
                 let text = tokens.get(1).copied().unwrap_or_default();
                 self.day = Some(day(text).ok_or_else(|| format!("\"{text}\" is no date"))?);
@@ -134,51 +180,60 @@ impl Reader<'_> {
 
     fn expectation(&self, at: Time<'_>, words: &[&str]) -> Result<Expectation, Wrong> {
         let (name, words) = words.split_first().ok_or("expect what?")?;
-        let measure = MEASURES
-            .iter()
-            .find(|row| {
-                row.name == *name || row.name.split_once('_').is_some_and(|(_, short)| short == *name)
-            })
-            .map(|row| row.measure)
+        let measure = Measure::named(name)
             .ok_or_else(|| format!("\"{name}\" is no measure that can be expected here"))?;
-        let series = SeriesKey::new(measure, None, None);
-        let org = self.orgs.find("General").ok_or("there is no site General")?;
-        let minute = at.second()?.minute();
-        let mut expectation = Expectation { org, series, minute, fields: Vec::new() };
+        let series = Series { measure: measure.name, tag: Cow::Borrowed(""), window: None };
+        let (place, minute) = ("General".to_owned(), at.second()?.minute());
+        let mut expected =
+            Expected { measure, expectation: Expectation { place, series, minute, fields: Vec::new() } };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match *word {
-                "=" => expectation.within_of_departed(words.next().copied().unwrap_or_default())?,
-                "all" => expectation.series.tag = TypeTag::All.into(),
-                word => self.expected(&mut expectation, word)?,
+                "=" => expected.within_of_departed(words.next().copied().unwrap_or_default())?,
+                word => self.expected(&mut expected, word)?,
             }
         }
-        expectation.checked()
+        expected.checked()
     }
 
-    fn expected(&self, expectation: &mut Expectation, word: &str) -> Result<(), Wrong> {
-        if let Some(tag) = word.strip_prefix("type").and_then(TypeTag::parse) {
-            expectation.series.tag = tag.into();
+    fn expected(&self, expected: &mut Expected, word: &str) -> Result<(), Wrong> {
+        let series = &mut expected.expectation.series;
+        if let Some(tag) = ["1", "2", "3", "5"].into_iter().find(|tag| word.strip_prefix("type") == Some(tag))
+        {
+            series.tag = Cow::Borrowed(tag);
+        } else if word == "all" {
+            series.tag = Cow::Borrowed("all");
+        } else if Category::parse(word).is_some() {
+            series.tag = Cow::Owned(word.to_owned());
+        } else if let Some((name, tag)) = word.split_once('=')
+            && Some(name) == expected.measure.tag
+        {
+            series.tag = Cow::Owned(tag.replace('_', " "));
         } else if let Some(window) = Window::parse(word) {
-            expectation.series.window = Some(window);
-        } else if let Some(category) = Category::parse(word) {
-            expectation.series.tag = category.into();
-        } else if let Some(area) = word.strip_prefix("area=") {
-            let area = area.replace('_', " ");
-            expectation.series.tag = Tag::text(&area).ok_or_else(|| format!("what is \"{word}\"?"))?;
+            series.window = Some(window);
         } else if let Some(code) = word.strip_prefix("at=") {
-            expectation.org = self.orgs.find(code).ok_or_else(|| format!("there is no place {code}"))?;
+            let is_group = self.settings.groups.iter().any(|group| group.code == code);
+            if !is_group && self.orgs.find(code).is_none() {
+                return Err(format!("there is no place {code}"));
+            }
+            code.clone_into(&mut expected.expectation.place);
         } else {
             let (name, value) = word.split_once('=').ok_or_else(|| format!("what is \"{word}\"?"))?;
-            expectation.field(name, value)?;
+            expected.field(name, value)?;
         }
         Ok(())
     }
 }
 
-impl Expectation {
+/// An expectation that is being read.
+struct Expected {
+    measure: &'static Measure,
+    expectation: Expectation,
+}
+
+impl Expected {
     fn within_of_departed(&mut self, text: &str) -> Result<(), Wrong> {
-        if self.series.measure != Measure::AeFourHour {
+        if self.measure.name != "ae_four_hour" {
             return Err("only four_hour is a share".to_owned());
         }
         let (within, departed) = text.split_once('/').ok_or("a share is within/departed")?;
@@ -187,29 +242,26 @@ impl Expectation {
     }
 
     fn field(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
-        let fields = self.series.measure.definition().fields;
-        let field = fields.iter().find(|field| field.name == name);
-        let only = || format!("the measure has only {}", self.series.measure.definition().field_names());
-        let field = field.ok_or_else(only)?;
-        let number: f64 = value.parse().map_err(|_| format!("\"{value}\" is no count"))?;
-        self.fields.push((field.name, field.held(number)));
+        let fields = self.measure.fields.join(", ");
+        let name = self.measure.field(name).ok_or_else(|| format!("the measure has only {fields}"))?;
+        let value = value.parse().map_err(|_| format!("\"{value}\" is no number"))?;
+        self.expectation.fields.push((name, value));
         Ok(())
     }
 
     fn checked(self) -> Result<Expectation, Wrong> {
-        let definition = self.series.measure.definition();
-        if !definition.tag.takes(self.series.tag) {
-            let names = definition.tag.names();
-            let names = if names.is_empty() { "type".to_owned() } else { names.join(" and ") };
-            return Err(format!("{} and its {names}: name it or leave it out", definition.name));
+        let (measure, series) = (self.measure, &self.expectation.series);
+        if measure.tag.is_some() == series.tag.is_empty() {
+            let tag = measure.tag.unwrap_or("tag");
+            return Err(format!("{} and its {tag}: name it or leave it out", measure.name));
         }
-        if definition.by_window != self.series.window.is_some() {
-            return Err(format!("{} and its window: name it or leave it out", definition.name));
+        if measure.by_window != series.window.is_some() {
+            return Err(format!("{} and its window: name it or leave it out", measure.name));
         }
-        if self.fields.is_empty() {
+        if self.expectation.fields.is_empty() {
             return Err("nothing is expected".to_owned());
         }
-        Ok(self)
+        Ok(self.expectation)
     }
 }
 
@@ -302,7 +354,7 @@ fn is_time(token: &str) -> bool {
     bytes.len() >= 5 && bytes[2] == b':' && bytes[0].is_ascii_digit()
 }
 
-fn day(text: &str) -> Option<Day> {
+pub(super) fn day(text: &str) -> Option<Day> {
     let mut numbers = text.split('-').map(|number| number.parse::<u32>().ok());
     let day = (numbers.next()??, numbers.next()??, numbers.next()??);
     let exists = rfc3339(format!("{text}T00:00:00Z").as_bytes()).is_some();

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use domain::event::{
     ArrivalMode, Attendance, Beds, Category, DepartmentType, Disposal, Escalation, Event, Fact, Journey,
-    JourneyName, Location, Statement,
+    JourneyName, Location, Return, Statement,
 };
 use domain::time::Millis;
 
-use super::read::{Pairs, Time, Wrong};
+use super::read::{Pairs, Time, Wrong, day, days};
 use crate::places::reference;
 
 /// A fact and its value, as they would be written `name=value`.
@@ -27,6 +27,9 @@ pub(super) fn event(
         ["heartbeat"] => (Statement::Heartbeat, "ed"),
         ["beds"] => (Statement::Beds(beds(at, &mut said)?), "beds"),
         ["declare", org, level] => (Statement::Escalation(escalation(at, org, level, &mut said)?), "sitrep"),
+        ["return", org, standard, start] => {
+            (Statement::Standard(a_return(org, standard, start, &mut said)?), "returns")
+        }
         [verb, name, words @ ..] if name.starts_with('J') => {
             (Statement::Ambulance(journey(at, verb, name, words, &mut said)?), "cad")
         }
@@ -206,6 +209,24 @@ fn beds(at: Time<'_>, said: &mut Pairs<'_>) -> Result<Beds<'static>, Wrong> {
     })
 }
 
+fn a_return(org: &str, standard: &str, start: &str, said: &mut Pairs<'_>) -> Result<Return<'static>, Wrong> {
+    let period_start = days(day(start).ok_or_else(|| format!("\"{start}\" is no date"))?);
+    let mut number = |name| match said.take(name) {
+        None => Ok(Fact::Absent),
+        Some(value) => read(value, |text| text.parse().ok()),
+    };
+    Ok(Return {
+        standard: Cow::Owned(standard.to_owned()),
+        org: Cow::Owned(org.to_owned()),
+        period_start,
+        met: number("met")?,
+        total: number("total")?,
+        count: number("count")?,
+        total_s: number("total_s")?,
+        p90_s: number("p90_s")?,
+    })
+}
+
 fn escalation(
     at: Time<'_>,
     org: &str,
@@ -268,6 +289,13 @@ mod tests {
             ),
             ("rule four-hour", "line 1: alert rules are not run here"),
             ("exclude home", "line 1: \"home\" is no disposal"),
+            ("standard rtt year trust", "line 1: \"rtt year trust\" is no standard"),
+            ("date 2026-11-21\n09:00 return Trust rtt today met=1", "line 2: \"today\" is no date"),
+            (
+                "date 2026-11-21\n09:00 expect area present=1",
+                "line 2: ae_area and its area: name it or leave it out",
+            ),
+            ("date 2026-11-21\n09:00 expect queue at=Worst waiting=1", "line 2: there is no place Worst"),
         ] {
             assert_eq!(Scenario::read(text).unwrap_err().to_string(), message);
         }

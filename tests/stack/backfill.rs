@@ -1,15 +1,11 @@
 //! `sitrep aggregate --backfill`: history into a new store.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use acceptance::model::Points;
-use domain::date::Period;
-use domain::engine::Settings;
-use domain::freshness::Patience;
-use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Window};
+use acceptance::model::{Points, Series, put};
+use acceptance::program::{put_series, settings};
+use domain::measures::Measure;
 use domain::replay::Replay;
-use domain::standard::{Kind, Standard, Standards};
 use domain::sweep::Scope;
 use domain::time::Minute;
 use recorder::influx;
@@ -45,48 +41,27 @@ pub(crate) fn into_a_new_store(world: &mut World) {
         for measure in Measure::ALL {
             let read = runtime.block_on(read_back(&settings, measure.as_str(), from, until.plus(1)));
             for field in read.map_err(|error| error.to_string())? {
-                put(world, measure, &field, &mut held);
+                put_field(measure, &field, &mut held);
             }
         }
-        held.values_mut()
-            .for_each(|points: &mut Points| points.retain(|_, values| values.iter().any(|v| *v != 0)));
         world.same(&held, &wanted)
     });
     say("the backfilled bucket equals the replay");
     recorder.stop();
 }
 
-fn put(world: &World, measure: Measure, field: &StoredField, held: &mut BTreeMap<Minute, Points>) {
+fn put_field(measure: Measure, field: &StoredField, held: &mut BTreeMap<Minute, Points>) {
     let tag = |name: &str| field.tags.get(name).map(String::as_str);
-    let kind = measure.definition().tag;
-    let texts: Vec<&str> = kind.names().iter().filter_map(|name| tag(name)).collect();
-    let window = tag("window").map(|text| Window::parse(text).expect("a window"));
-    let key = SeriesKey::new(measure, kind.parse(&texts).expect("a tag of the measure"), window);
-    let org = world.feed.case.orgs.find(tag("org").expect("every point has it")).expect("one of ours");
-    let values = held.entry(field.minute).or_default().entry((org, key)).or_insert([0; MAX_FIELDS]);
-    values[measure.field(&field.field).expect("a field of the measure")] = field.value;
+    let series = Series::told(measure.as_str(), tag).expect("a series of the measure");
+    let code = tag("org").expect("every point has it");
+    put(held.entry(field.minute).or_default(), code, &series, &field.field, field.value as f64);
 }
 
 /// What a replay of the same events says. Live refusals do not count there.
 fn replayed(world: &World, from: Minute, until: Minute) -> BTreeMap<Minute, Points> {
     let case = &world.feed.case;
-    let settings = Settings {
-        orgs: Arc::new(case.orgs.clone()),
-        standards: Standards {
-            standards: case
-                .settings
-                .standards
-                .iter()
-                .map(|id| Standard::new(id, Kind::Share, Period::Week))
-                .collect(),
-            scales: case.settings.scales.clone(),
-        },
-        frameworks: Default::default(),
-        windows: case.settings.windows.clone(),
-        exclude_disposals: case.settings.exclude_disposals.clone(),
-        horizon_minutes: HORIZON_HOURS as u32 * 60,
-        patience: Patience::default(),
-    };
+    let mut settings = settings(&case.orgs, &case.settings);
+    settings.horizon_minutes = HORIZON_HOURS as u32 * 60;
     let mut replay = Replay::new(settings);
     for content in world.feed.meaning.values() {
         if let Content::Event(event) = content {
@@ -96,10 +71,9 @@ fn replayed(world: &World, from: Minute, until: Minute) -> BTreeMap<Minute, Poin
     let (orgs, measures) = (vec![true; case.orgs.len()], Measure::ALL.to_vec());
     let scope = Scope { orgs, measures, windows: case.settings.windows.clone() };
     let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
+    let orgs = case.orgs.clone();
     let mut each = |org, minute, series: &domain::measures::Series| {
-        if series.values.iter().any(|value| *value != 0) {
-            points.entry(minute).or_default().insert((org, series.key), series.values);
-        }
+        put_series(points.entry(minute).or_default(), &orgs.get(org).code, series);
     };
     replay.points(scope, from.start(), until.start(), 15, &mut each, &mut |_| {});
     points

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use acceptance::model::Points;
+use acceptance::program::put_series;
 use contract::measure::{self, MeasureRecord};
 use contract::topics::MEASURES;
-use domain::measures::{Revision, SeriesKey, Values};
+use domain::measures::{Revision, Series, SeriesKey, Values};
 use domain::time::Minute;
 
 use crate::world::World;
@@ -55,10 +56,7 @@ impl World {
         let told = self.tell();
         let mut held: BTreeMap<Minute, Points> = BTreeMap::new();
         for ((minute, org, key), (_, values)) in self.published().standing {
-            if values.iter().any(|value| *value != 0) {
-                let org = self.feed.case.orgs.find(&org).expect("an organisation of ours");
-                held.entry(minute).or_default().insert((org, key), values);
-            }
+            put_series(held.entry(minute).or_default(), &org, &Series { key, values });
         }
         let empty = Points::new();
         for (from, until) in self.pieces() {

@@ -1,10 +1,10 @@
 //! What InfluxDB holds, read as another program would: by InfluxQL, as CSV.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use acceptance::model::Points;
-use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Values, Window};
+use acceptance::model::{Points, Series, put};
+use domain::measures::Measure;
 use domain::organisations::Organisations;
 use domain::time::Minute;
 
@@ -47,35 +47,29 @@ fn read(
     let mut lines = text.lines();
     let Some(header) = lines.next() else { return Ok(()) };
     let columns: Vec<&str> = header.split(',').collect();
-    let position = |tag: &str| columns.iter().position(|column| *column == tag);
-    let tags = ["level", "org", "window"].map(position);
-    let kind = measure.definition().tag;
-    let others: Vec<usize> = kind.names().iter().filter_map(|name| position(name)).collect();
-    let time = columns.iter().position(|column| *column == "time").expect("every answer has a time");
+    let column = |name: &str| columns.iter().position(|column| *column == name);
+    let time = column("time").expect("every answer has a time");
     let fields = measure.definition().fields.iter();
-    let fields: Option<Vec<usize>> =
-        fields.map(|field| columns.iter().position(|column| *column == field.name)).collect();
+    let fields: Option<Vec<(&str, usize)>> =
+        fields.map(|field| column(field.name).map(|at| (field.name, at))).collect();
     let fields = fields.ok_or(format!("{} lacks a field: {header}", measure.as_str()))?;
+    let mut seen = BTreeSet::new();
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
-        let tag = |number: usize| tags[number].map(|column| cells[column]).filter(|text| !text.is_empty());
-        let org = tag(1).and_then(|org| orgs.find(org)).unwrap_or_else(|| panic!("no such org: {line}"));
-        assert_eq!(tag(0), Some(orgs.get(org).level.as_str()), "the level of a point: {line}");
-        let texts: Vec<&str> = others.iter().map(|column| cells[*column]).collect();
-        let window = tag(2).map(|text| Window::parse(text).expect("a window"));
-        let key = SeriesKey::new(measure, kind.parse(&texts).expect("a tag of the measure"), window);
+        let tag = |name: &str| column(name).map(|at| cells[at]).filter(|text| !text.is_empty());
+        let code = tag("org").unwrap_or_else(|| panic!("no org: {line}"));
+        let org = orgs.find(code).unwrap_or_else(|| panic!("no such org: {line}"));
+        assert_eq!(tag("level"), Some(orgs.get(org).level.as_str()), "the level of a point: {line}");
+        let series = Series::told(measure.as_str(), tag).unwrap_or_else(|| panic!("its tags: {line}"));
         let second: u32 = cells[time].parse().expect("a time in seconds");
         assert!(second.is_multiple_of(60), "a stamp is a whole minute: {line}");
-        let mut values: Values = [0; MAX_FIELDS];
-        for ((value, field), column) in values.iter_mut().zip(measure.definition().fields).zip(&fields) {
-            // So is a point that is being written at this moment.
-            let number = cells[*column].parse().map_err(|_| format!("a point lacks a field: {line}"))?;
-            *value = field.held(number);
+        let minute = Minute(second / 60);
+        for (field, at) in &fields {
+            // A point that is being written at this moment may lack one.
+            let value = cells[*at].parse().map_err(|_| format!("a point lacks a field: {line}"))?;
+            put(points.entry(minute).or_default(), code, &series, field, value);
         }
-        if values.iter().any(|value| *value != 0) {
-            let twice = points.entry(Minute(second / 60)).or_default().insert((org, key), values);
-            assert!(twice.is_none(), "a point stands twice in the store: {line}");
-        }
+        assert!(seen.insert((code.to_owned(), series, minute)), "a point stands twice in the store: {line}");
     }
     Ok(())
 }

@@ -313,9 +313,8 @@ impl World {
                 }
                 differences += 1;
                 if differences <= 5 {
-                    let org = &self.feed.case.orgs.get(key.0).code;
-                    let (held, wanted) = (held.get(key), wanted.get(key));
-                    write!(text, "\n  {minute} {org} {:?}: holds {held:?}, should be {wanted:?}", key.1)
+                    let ((org, series), held, wanted) = (key, held.get(key), wanted.get(key));
+                    write!(text, "\n  {minute} {org} {series:?}: holds {held:?}, should be {wanted:?}")
                         .expect("a text takes all");
                 }
             }

@@ -165,7 +165,7 @@ mod tests {
     fn a_wrong_standard_says_what_would_be_right() {
         assert_eq!(read_standards(GOOD).unwrap().standards[0].due_days, 14);
         for (right, wrong, message) in [
-            ("scales", "scale", "standards: unknown field `scale`, expected `scales` or `standard`"),
+            ("scales", "scale", "standards scale: unknown field `scale`, expected `scales` or `standard`"),
             ("[\"opel\"]", "[\"OPEL\"]", "standards scales: \"OPEL\" must be 1 to 64 of a–z, 0–9 and -"),
             ("[\"opel\"]", "[\"opel\", \"opel\"]", "standards scales: \"opel\" stands twice"),
             ("\"a\"", "\"A b\"", "standard \"A b\" id: must be 1 to 64 of a–z, 0–9, - and _"),

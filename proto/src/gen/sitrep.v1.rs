@@ -791,6 +791,10 @@ pub struct Refusal {
     /// The refused bytes are protobuf, not JSON: needed to send them again.
     #[prost(bool, tag = "10")]
     pub protobuf: bool,
+    /// The refused bytes are sealed to a public key (age): who may read them has its private key. `length` and `sha256`
+    /// are of what was refused.
+    #[prost(bool, tag = "11")]
+    pub sealed: bool,
     /// Exactly one.
     #[prost(oneof = "refusal::Origin", tags = "7, 8")]
     pub origin: ::core::option::Option<refusal::Origin>,

@@ -46,6 +46,8 @@ pub struct Metrics {
     pub journeys: IntGauge,
     /// Sources that are silent for too long.
     pub stale_sources: IntGauge,
+    /// Returns that are overdue.
+    pub overdue_returns: IntGauge,
     /// When the checkpoint was last saved, Unix seconds.
     pub checkpoint_saved: IntGauge,
     /// The newest closed minute that was published, Unix seconds.
@@ -89,6 +91,11 @@ impl Metrics {
                 registry,
                 "sitrep_aggregate_stale_sources",
                 "Sources that are silent for too long",
+            )?,
+            overdue_returns: gauge(
+                registry,
+                "sitrep_aggregate_overdue_returns",
+                "Returns for periodic standards that should have come and have not",
             )?,
             checkpoint_saved: gauge(
                 registry,

@@ -15,6 +15,7 @@ use runtime::checkpoint::{Change, Checkpoint, CheckpointError};
 use runtime::clock::Clock;
 use runtime::health::Condition;
 use runtime::log::{Log, LogError, NewRecord, Reader, RecordView};
+use runtime::seal::Sealer;
 use runtime::shutdown::Shutdown;
 
 use crate::config::AggregateConfig;
@@ -60,6 +61,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// A hash of everything that figures depend on: another one builds the ledger again (spec 2.6).
     pub config_hash: u64,
+    /// Seals what is refused.
+    pub sealer: Option<Sealer>,
 }
 
 /// Runs until the shutdown begins.
@@ -89,6 +92,8 @@ struct Pipeline {
     last_restate: Duration,
     /// Org-minutes that may still be restated now; filled up by the budget.
     tokens: f64,
+    /// The hour since 1970 in which the overdue returns were last counted.
+    overdue_hour: i64,
 }
 
 impl Pipeline {
@@ -120,11 +125,17 @@ impl Pipeline {
         };
         let topics = [(EVENTS, events.clone()), (RETURNS, returns.clone())];
         let Some(reader) = retried(&parts, || parts.log.reader(&topics)) else { return Ok(None) };
-        let outbox = Outbox { org_minutes: Vec::new(), refusals: Vec::new(), bytes: Vec::new() };
+        let outbox = Outbox {
+            org_minutes: Vec::new(),
+            refusals: Vec::new(),
+            bytes: Vec::new(),
+            sealer: parts.sealer.clone(),
+        };
         let mut pipeline = Pipeline {
             last_save: parts.clock.monotonic(),
             last_restate: parts.clock.monotonic(),
             tokens: 0.0,
+            overdue_hour: 0,
             positions: [events, returns],
             parts,
             config,
@@ -293,6 +304,10 @@ impl Pipeline {
         let stale =
             self.engine.feeds(Millis(self.parts.clock.now_ms())).iter().filter(|feed| feed.stale).count();
         metrics.stale_sources.set(stale as i64);
+        let hour = self.parts.clock.now_ms() / 3_600_000;
+        if std::mem::replace(&mut self.overdue_hour, hour) != hour {
+            metrics.overdue_returns.set(i64::try_from(self.engine.overdue().len()).unwrap_or(i64::MAX));
+        }
         Ok(())
     }
 
@@ -359,6 +374,7 @@ struct Outbox {
     org_minutes: Vec<NewRecord>,
     refusals: Vec<NewRecord>,
     bytes: Vec<u8>,
+    sealer: Option<Sealer>,
 }
 
 impl Outbox {
@@ -378,6 +394,10 @@ impl Outbox {
         let origin = Origin::Log { topic, partition: record.partition, offset: record.offset };
         let key = source.clone().into_bytes();
         let refusal = Refusal::new(reason, detail, source, record.value, record.protobuf, origin, at);
+        let refusal = match &self.sealer {
+            Some(sealer) => refusal.sealed_by(|bytes| sealer.seal(bytes)),
+            None => refusal,
+        };
         self.bytes.clear();
         refusal::encode(&refusal, &mut self.bytes);
         self.refusals.push(NewRecord { key, value: self.bytes.clone(), protobuf: true, partition: None });

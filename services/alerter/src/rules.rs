@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use contract::alert::Silence;
 use domain::alert::rule::Rule;
 use domain::measures::Window;
+use domain::opel::Framework;
 use domain::organisations::Organisations;
+use domain::target::Targets;
 use runtime::config::Secret;
 
 /// What the rules are checked against.
@@ -20,6 +22,10 @@ pub struct Surroundings<'a> {
     pub organisations: &'a Organisations,
     /// The windows that are published.
     pub windows: &'a [Window],
+    /// The dated targets.
+    pub targets: &'a Targets,
+    /// The escalation frameworks that are computed.
+    pub frameworks: &'a [Framework],
 }
 
 /// Everything that the file says.
@@ -33,6 +39,8 @@ pub struct RuleSet {
     pub fallback: Option<String>,
     /// The silences of the file.
     pub silences: Vec<Silence>,
+    /// The dated targets, against which rules may compare.
+    pub targets: Targets,
 }
 
 /// Where notices go.

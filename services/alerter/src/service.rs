@@ -17,9 +17,10 @@ use domain::alert::episode::{Change, Phase, Point, Timing, Transition};
 use domain::alert::outbox::Outbox;
 use domain::alert::rule::{Judged, Rule, Tags, dedup_key};
 use domain::alert::template::Facts;
+use domain::alert::value::Decimal;
 use domain::measures::{Measure, OrgMinute};
 use domain::organisations::Organisations;
-use domain::time::{Millis, Minute};
+use domain::time::{LondonDays, Millis, Minute};
 
 use crate::config::AlertConfig;
 use crate::metrics::{AlertMetrics, ChangeLabel, MinuteOutcome, PhaseLabel};
@@ -67,6 +68,7 @@ pub struct Alerter {
     pub(crate) changed: Changed,
     /// Whether rules or organisations may have gone since the state was saved.
     pub(crate) check_withdrawn: bool,
+    days: Arc<LondonDays>,
 }
 
 impl Alerter {
@@ -92,6 +94,7 @@ impl Alerter {
             refusals: VecDeque::new(),
             changed: Changed::default(),
             check_withdrawn: true,
+            days: Arc::new(LondonDays::new()),
         }
     }
 
@@ -165,7 +168,14 @@ impl Alerter {
 
     fn judge(&mut self, rule: &Rule, key: WatchKey, name: &str, minute: Minute, now_ms: i64) {
         let Some(state) = self.orgs.get_mut(&key.org) else { return };
-        let judged = rule.judge(|field| state.figures.field(key.tags.series(field.measure), field.index));
+        let target = rule.against_target.then(|| {
+            let date = self.days.date(minute.minus(1));
+            let target = self.rules.targets.find(rule.value, key.org.level, &key.tags.pairs())?;
+            target.on(date).map(|step| step.value)
+        });
+        let target = target.flatten();
+        let judged =
+            rule.judge(target, |field| state.figures.field(key.tags.series(field.measure), field.index));
         let stale = state.figures.stale;
         let mut watch = std::mem::take(state.watches.entry((key.rule.clone(), key.tags)).or_default());
         let was = watch.track.now;
@@ -176,7 +186,7 @@ impl Alerter {
         let timing = Timing { hold: rule.hold, keep: rule.keep };
         let transitions = watch.track.step(timing, Point { minute, judgement, stale });
         if was != Phase::Inactive || !transitions.is_empty() || watch.track.now != Phase::Inactive {
-            self.dress(rule, &key, name, minute, &mut watch);
+            self.dress(rule, &key, (name, minute, target), &mut watch);
         }
         for transition in transitions {
             self.happened(&key, &mut watch, was, transition, "", now_ms);
@@ -197,7 +207,14 @@ impl Alerter {
     }
 
     /// Puts the newest figures into the words of an episode.
-    fn dress(&self, rule: &Rule, key: &WatchKey, name: &str, minute: Minute, watch: &mut Watch) {
+    fn dress(
+        &self,
+        rule: &Rule,
+        key: &WatchKey,
+        (name, minute, target): (&str, Minute, Option<Decimal>),
+        watch: &mut Watch,
+    ) {
+        let breach = rule.sides(target).map(|(breach, _)| breach);
         let (minute, link) = (minute.to_string(), self.link(key));
         let window = key.tags.window.map(|window| window.to_string()).unwrap_or_default();
         let facts = Facts {
@@ -206,6 +223,7 @@ impl Alerter {
             level: key.org.level.as_str(),
             amount: watch.amount,
             breach: rule.breach,
+            threshold: breach.map(|breach| breach.threshold),
             department_type: key.tags.department_type.map_or("", |tag| tag.as_str()),
             window: &window,
             minute: &minute,
@@ -214,7 +232,7 @@ impl Alerter {
         let face = &mut watch.face;
         face.summary = rule.summary.fill(&facts);
         face.value = watch.amount.map(|amount| amount.plain(rule.breach.rounding())).unwrap_or_default();
-        face.threshold = rule.breach.to_string();
+        face.threshold = breach.map_or_else(|| "no target in force".to_owned(), |breach| breach.to_string());
         face.version.clone_from(&rule.version);
         if watch.episode.is_none() {
             face.severity = rule.severity;

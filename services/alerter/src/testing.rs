@@ -7,10 +7,14 @@ use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::alert::value::{Decimal, Value};
+use domain::date::Date;
 use domain::measures::{
     DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values, Window,
 };
+use domain::opel::{Framework, Provenance, Total};
 use domain::organisations::{Level, Organisations, Row};
+use domain::target::{Step, Target, Targets};
 use domain::time::Minute;
 use prometheus::Registry;
 
@@ -56,8 +60,47 @@ pub(crate) fn organisations() -> Arc<Organisations> {
 
 pub(crate) fn rules(text: &str) -> Arc<RuleSet> {
     let organisations = organisations();
-    let surroundings = Surroundings { organisations: &organisations, windows: &DEFAULT_WINDOWS };
+    let surroundings = Surroundings {
+        organisations: &organisations,
+        windows: &DEFAULT_WINDOWS,
+        targets: &targets(),
+        frameworks: &frameworks(),
+    };
     Arc::new(load_rules(text, surroundings).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Two targets: 95 % of the four-hour standard until 20 November 2026, 78 % from then on.
+pub(crate) fn targets() -> Targets {
+    let step = |from, value| Step {
+        from: Date::parse(from).unwrap(),
+        to: None,
+        value: Decimal::parse(value).unwrap(),
+        source: "somebody".to_owned(),
+        verified: true,
+    };
+    let value = Value::parse("ae_four_hour.within / ae_four_hour.departed").unwrap();
+    let steps = vec![step("2010-07-01", "0.95"), step("2026-11-21", "0.78")];
+    Targets { targets: vec![Target { value, series: Vec::new(), level: None, steps }] }
+}
+
+/// A verified framework and one that is not.
+pub(crate) fn frameworks() -> Vec<Framework> {
+    let framework = |id: &str, verified: bool| {
+        let provenance = Provenance { source: "somebody".to_owned(), verified };
+        Framework {
+            id: id.to_owned(),
+            title: id.to_owned(),
+            from: None,
+            to: None,
+            department_types: Vec::new(),
+            fall_minutes: 0,
+            parameters: Vec::new(),
+            total: Some(Total { levels: Vec::new(), needs: 1, provenance }),
+            weights: Vec::new(),
+            locals: Vec::new(),
+        }
+    };
+    vec![framework("sure", true), framework("unsure", false)]
 }
 
 pub(crate) fn metrics() -> AlertMetrics {

@@ -61,7 +61,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("snapshot: {} bytes for {} organisations", watch.json.len(), england.organisations.len());
     }
     let registry = prometheus::Registry::new();
-    let routes = router(Board::new(live.clone(), &dir, LIMITS, clock.clone(), Metrics::new(&registry)?));
+    let routes = router(Board::new(
+        live.clone(),
+        &dir,
+        LIMITS,
+        clock.clone(),
+        Metrics::new(&registry)?,
+        Default::default(),
+    ));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;

@@ -9,13 +9,15 @@ use std::path::Path;
 
 use board::read::Reader;
 use board::report::period::{Period, Span};
-use board::report::{self, Request, html, json, text};
+use board::report::{self, Request, Rules, html, json, text};
 use board::store::{Options, Store};
 use domain::event::Category;
 use domain::measures::{
     DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, Tag, TagKind, TypeTag,
 };
 use domain::organisations::{Level, Organisations};
+use domain::standard::Standards;
+use domain::target::Targets;
 use domain::time::{LondonDays, Minute, rfc3339};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -37,12 +39,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         bytes / rows
     );
     println!("all England: {} MB a year", bytes * 365 / u64::from(days) / 1_000_000);
+    let (targets, standards) = (Targets::default(), Standards::default());
+    let rules = Rules { targets: &targets, standards: &standards };
     for (span, ending) in [(Span::Day, "2026-10-31"), (Span::Week, "2026-10-25"), (Span::Month, "2026-10-31")]
     {
         let request = Request { org: None, period: Period::ending(span, ending)?, floor: 0.8 };
         for of in ["cold", "again"] {
             let began = clock.monotonic();
-            let made = report::make(&mut Reader::open(&dir)?, &request, &|_, _| None)?;
+            let made = report::make(&mut Reader::open(&dir)?, &request, rules)?;
             let document = made.document();
             let lengths =
                 [text::write(&document).len(), html::write(&document).len(), json::write(&made).len()];

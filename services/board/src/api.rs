@@ -4,7 +4,9 @@
 //! these files: a name that comes from a feed stays text.
 
 mod measures;
+mod overdue;
 mod stream;
+mod targets;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +17,9 @@ use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use domain::organisations::Organisations;
-use domain::time::{Minute, rfc3339};
+use domain::standard::Standards;
+use domain::target::Targets;
+use domain::time::{LondonDays, Minute, rfc3339};
 use runtime::clock::Clock;
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -46,6 +50,17 @@ pub struct Board {
     limits: Limits,
     clock: ClockBox,
     metrics: Metrics,
+    tables: Tables,
+    days: Arc<LondonDays>,
+}
+
+/// What is shown beside the figures.
+#[derive(Clone, Debug, Default)]
+pub struct Tables {
+    /// The dated targets.
+    pub targets: Targets,
+    /// The periodic standards, for overdue returns.
+    pub standards: Standards,
 }
 
 impl Board {
@@ -56,6 +71,7 @@ impl Board {
         limits: Limits,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
+        tables: Tables,
     ) -> Arc<Board> {
         Arc::new(Board {
             live,
@@ -68,6 +84,8 @@ impl Board {
             limits,
             clock: ClockBox(clock),
             metrics,
+            tables,
+            days: Arc::new(LondonDays::new()),
         })
     }
 
@@ -81,6 +99,7 @@ pub fn router(board: Arc<Board>) -> Router {
     let mut router = Router::new()
         .route("/v1/measures", get(measures::measures))
         .route("/v1/organisations", get(organisations))
+        .route("/v1/overdue", get(overdue::overdue))
         .route("/v1/alerts", get(alerts))
         .route("/v1/live", get(stream::live));
     for (path, content_type, text) in FILES {

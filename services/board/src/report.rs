@@ -7,26 +7,32 @@
 //! highest is shown, and named so.
 
 pub mod document;
+pub mod escalation;
 pub mod figures;
 mod gather;
 pub mod html;
 pub mod json;
 pub mod number;
 pub mod period;
+pub mod standards;
 pub mod text;
 mod words;
 
 use domain::measures::TypeTag;
 use domain::organisations::Level;
+use domain::standard::Standards;
+use domain::target::Targets;
 use domain::time::Minute;
 
 use crate::history::Published;
 use crate::read::Reader;
 use crate::store::StoreError;
 use document::Document;
+use escalation::Escalation;
 use figures::Figures;
 use number::Share;
 use period::Period;
+use standards::StandardLine;
 
 /// The floor below which organisations are named unless another is asked for.
 pub const DEFAULT_FLOOR: f64 = 0.80;
@@ -53,18 +59,30 @@ pub struct Place {
     pub level: Level,
 }
 
+impl Place {
+    /// Its name with its code: `York (RCB)`; the code alone where the table has no name.
+    pub fn label(&self) -> String {
+        if self.name == self.code { self.code.clone() } else { format!("{} ({})", self.name, self.code) }
+    }
+}
+
+/// What figures are held against, and which returns there can be.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Dated targets.
+    pub targets: &'a Targets,
+    /// Periodic standards.
+    pub standards: &'a Standards,
+}
+
 /// A target in force.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
-    /// The share that should be reached.
+    /// The number that should be reached, or not be passed.
     pub value: f64,
     /// Whether the number was checked against its source.
     pub verified: bool,
 }
-
-/// Which target was in force for attendances of all types within four hours, at an organisation, by the minute of a
-/// point.
-pub type Targets<'a> = dyn Fn(&Place, Minute) -> Option<Target> + 'a;
 
 /// An organisation below the floor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,6 +136,10 @@ pub struct Report {
     pub year_before: Figures,
     /// Who is below the floor.
     pub below: Below,
+    /// The newest returns for each standard that has any.
+    pub standards: Vec<StandardLine>,
+    /// Escalation, declared and computed, of everybody who has any.
+    pub escalations: Vec<Escalation>,
 }
 
 impl Report {
@@ -173,6 +195,6 @@ impl ReportError {
 }
 
 /// Makes the report from the store.
-pub fn make(reader: &mut Reader, request: &Request, targets: &Targets) -> Result<Report, ReportError> {
-    gather::gather(reader, request, targets)
+pub fn make(reader: &mut Reader, request: &Request, rules: Rules<'_>) -> Result<Report, ReportError> {
+    gather::gather(reader, request, rules)
 }

@@ -79,7 +79,8 @@ impl Wall {
         let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, target));
         let clock = Arc::new(ManualClock::new(Millis::from(START.start()).0));
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        let router = router(Board::new(live.clone(), dir.path(), LIMITS, clock.clone(), metrics));
+        let router =
+            router(Board::new(live.clone(), dir.path(), LIMITS, clock.clone(), metrics, Default::default()));
         Wall { _dir: dir, store, live, router, clock }
     }
 
@@ -535,7 +536,7 @@ fn a_filled_store_is_shown_as_at_a_minute() {
     assert_eq!((points.len(), points.last()), (48, Some(&json!(160))));
 
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-    wall.router = router(Board::new(live, &dir, LIMITS, wall.clock.clone(), metrics));
+    wall.router = router(Board::new(live, &dir, LIMITS, wall.clock.clone(), metrics, Default::default()));
     assert_eq!(wall.json("/v1/measures?measure=amb_queue&org=S1").1["until"], "2026-11-21T15:01:00Z");
 
     assert_eq!(still(&dir, None, None, None).unwrap().mode(), Mode::AsAt(START.plus(120)));

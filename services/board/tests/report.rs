@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 
 use board::read::Reader;
 use board::report::period::{Period, Span};
-use board::report::{self, Report, Request, Target, html, json, text};
+use board::report::{self, Report, Request, Rules, html, json, text};
 use board::store::{Options, Store};
+use domain::alert::value::{Decimal, Value};
+use domain::date::Date;
 use domain::measures::{Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, Tag, TypeTag};
 use domain::organisations::{Level, Organisations, Row};
+use domain::standard::Standards;
+use domain::target::{Step, Targets};
 use domain::time::{LondonDays, Minute, rfc3339};
 
 /// Twelve trusts with one major department each, the last four with a minor injuries unit too.
@@ -78,6 +82,21 @@ fn point(measure: Measure, tag: impl Into<Tag>, fields: &[(&str, i64)]) -> Serie
         values[measure.field(name).expect("a field of the measure")] = *value;
     }
     Series { key: report::figures::daily(measure, tag.into()), values }
+}
+
+/// 95 % from July 2010 on.
+fn targets() -> Targets {
+    let step = Step {
+        from: Date::parse("2010-07-01").expect("a date"),
+        to: None,
+        value: Decimal::parse("0.95").expect("a number"),
+        source: "operating standard".to_owned(),
+        verified: true,
+    };
+    let value = Value::parse("ae_four_hour.within / ae_four_hour.departed").expect("a value");
+    Targets {
+        targets: vec![domain::target::Target { value, series: Vec::new(), level: None, steps: vec![step] }],
+    }
 }
 
 fn minute(text: &str) -> Minute {
@@ -157,8 +176,9 @@ impl World {
         let mut reader = Reader::open(self.folder.path()).expect("the store is open");
         let period = Period::ending(span, ending).expect("a period");
         let request = Request { org: org.map(str::to_owned), period, floor: 0.8 };
-        let target = |_: &report::Place, _: Minute| Some(Target { value: 0.95, verified: true });
-        report::make(&mut reader, &request, &target).expect("a report")
+        let (targets, standards) = (targets(), Standards::default());
+        let rules = Rules { targets: &targets, standards: &standards };
+        report::make(&mut reader, &request, rules).expect("a report")
     }
 }
 
@@ -264,6 +284,8 @@ fn a_trust_names_its_sites_and_a_site_itself() {
 #[test]
 fn a_report_that_cannot_be_made_says_why() {
     let world = World::new();
+    let (targets, standards) = (targets(), Standards::default());
+    let rules = Rules { targets: &targets, standards: &standards };
     for (org, expected, usage) in [
         (Some("X99"), "no organisation has the code \"X99\" in the store's table", true),
         (None, "the store holds no figures", false),
@@ -271,7 +293,7 @@ fn a_report_that_cannot_be_made_says_why() {
         let mut reader = Reader::open(world.folder.path()).expect("the store is open");
         let period = Period::ending(Span::Day, "2014-10-26").expect("a period");
         let request = Request { org: org.map(str::to_owned), period, floor: 0.8 };
-        let error = report::make(&mut reader, &request, &|_, _| None).expect_err("there is nothing");
+        let error = report::make(&mut reader, &request, rules).expect_err("there is nothing");
         assert_eq!((error.to_string().as_str(), error.is_usage()), (expected, usage));
     }
 }

@@ -71,7 +71,7 @@ fn places(statement: &Statement<'_>, orgs: &Organisations) -> Result<(), Refusal
 }
 
 fn known(orgs: &Organisations, code: &str) -> Result<(), Refusal> {
-    match orgs.find(code) {
+    match orgs.find_named(code) {
         Some(_) => Ok(()),
         None => Err((Outcome::UnknownPlace, "org is not a code in organisations.csv")),
     }

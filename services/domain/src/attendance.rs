@@ -5,6 +5,7 @@ use crate::event::{ArrivalMode, Attendance, DepartmentType, Disposal, Fact};
 use crate::fact::{Link, NO_PLACE, RETRACTED, Record, SMALL, SMALL_BASE, Said};
 use crate::ids::OrgId;
 use crate::journey::JourneyTimes;
+use crate::percentile::MINUTES_MAX;
 use crate::time::{Minute, Second};
 
 /// Exactly four hours is within: the standard is met at `minutes <= FOUR_HOURS`.
@@ -114,6 +115,39 @@ pub struct Arrival {
     pub arrived: Arrived,
 }
 
+/// A treatment that began: for `ae_treatment`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Treatment {
+    /// ⌊treated_at⌋
+    pub minute: Minute,
+    /// ⌊treated_at⌋ − ⌊clock_start⌋; at most a day.
+    pub minutes: u16,
+    /// Never type 5.
+    pub department_type: CountedType,
+}
+
+/// How long before an admission it was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// At most four hours before, after it, or not at all.
+    InTime,
+    /// Over four hours before, at most twelve.
+    OverFour,
+    /// Over twelve hours before.
+    OverTwelve,
+}
+
+/// An attendance that ended in an admission: for `ae_admission`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// ⌊departed_at⌋
+    pub minute: Minute,
+    /// Never type 5.
+    pub department_type: CountedType,
+    /// How it counts.
+    pub decided: Decided,
+}
+
 /// A time in the department: for `ae_department`. Minutes that never come are `u32::MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stay {
@@ -178,6 +212,10 @@ pub struct Contribution {
     pub closing: Option<Closing>,
     /// To `ae_department`.
     pub stay: Stay,
+    /// To `ae_treatment`.
+    pub treatment: Option<Treatment>,
+    /// To `ae_admission`.
+    pub admission: Option<Admission>,
 }
 
 /// The minute of an instant, or never.
@@ -207,6 +245,7 @@ pub(crate) fn contribution(
     let start = Second(clock_start).minute();
     let on_clock = !planned && department_type != CountedType::Five;
     let counted = on_clock && !disposal.is_some_and(|disposal| excluded.contains(&disposal));
+    let decided = minute_or_never(record.instant(slot::DECIDED));
     let by_ambulance =
         record.stated_link().is_some() || record.small(slot::MODE) == Some(ArrivalMode::Ambulance as u8);
     Some(Contribution {
@@ -229,10 +268,33 @@ pub(crate) fn contribution(
             stop: if on_clock { minute_or_never(clock_stop) } else { Minute(0) },
             present_from: present_from(arrived, journey),
             departed: minute_or_never(departed),
-            decided: minute_or_never(record.instant(slot::DECIDED)),
+            decided,
             department_type,
         },
+        treatment: record
+            .instant(slot::TREATED)
+            .filter(|_| on_clock)
+            .and_then(|treated| treatment(start, Second(treated).minute(), department_type)),
+        admission: departed
+            .filter(|_| disposal == Some(Disposal::Admitted) && department_type != CountedType::Five)
+            .map(|departed| admission(decided, Second(departed).minute(), department_type)),
     })
+}
+
+/// Spec 2.4, `ae_treatment`: a time below 0 or over a day does not count.
+fn treatment(start: Minute, treated: Minute, department_type: CountedType) -> Option<Treatment> {
+    let minutes = u16::try_from(treated.0.checked_sub(start.0)?).ok()?;
+    (minutes <= MINUTES_MAX).then_some(Treatment { minute: treated, minutes, department_type })
+}
+
+/// Spec 2.4, `ae_admission`; planned ones count too.
+fn admission(decided: Minute, departed: Minute, department_type: CountedType) -> Admission {
+    let decided = match departed.0.saturating_sub(decided.0) {
+        minutes if minutes > TWELVE_HOURS => Decided::OverTwelve,
+        minutes if minutes > FOUR_HOURS => Decided::OverFour,
+        _ => Decided::InTime,
+    };
+    Admission { minute: departed, department_type, decided }
 }
 
 /// Spec 2.2, `clock_start`: with a journey the earlier of handover and 15 minutes after the ambulance's arrival.

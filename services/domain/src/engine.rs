@@ -18,6 +18,7 @@ use periodic::{Periodic, Waiting};
 use std::sync::Arc;
 
 use crate::admission::{FUTURE_TOLERANCE_MS, admit, instants};
+use crate::area::AreaStay;
 use crate::attendance;
 use crate::dirty::Dirty;
 use crate::event::{Disposal, Event, Fact, Outcome, Statement};
@@ -85,6 +86,7 @@ pub struct Engine {
     forgotten: Vec<EntityKey>,
     saved_sources: usize,
     saved_areas: usize,
+    held: Held,
 }
 
 impl Engine {
@@ -105,6 +107,7 @@ impl Engine {
             forgotten: Vec::new(),
             saved_sources: 0,
             saved_areas: 0,
+            held: Held::default(),
             settings,
             epoch,
         }
@@ -181,10 +184,12 @@ impl Engine {
             figures: &mut self.figures,
             sweep: &mut live.sweep,
             marks,
-            before: Vec::new(),
-            after: 0,
+            held: &mut self.held,
+            after: (0, 0),
         };
-        self.ledger.apply(event, &mut watcher)
+        let news = self.ledger.apply(event, &mut watcher);
+        self.held.clear();
+        news
     }
 
     /// A predecessor published this org-minute after the checkpoint: its points are written again.
@@ -206,7 +211,9 @@ impl Engine {
                 None => 0,
             };
             let Some(slot) = self.figures.slots.of(measure, position) else { continue };
-            self.figures.seen(org, measure, series.key.tag, minute);
+            if !self.figures.seen(org, measure, series.key.tag, minute) {
+                continue;
+            }
             self.dirty.mark(&[org], slot, minute, minute.plus(1), 1);
         }
     }
@@ -231,12 +238,7 @@ impl Engine {
             let floor = newest.minus(self.settings.horizon_minutes);
             self.figures.trim(floor.minus(HELD_BEYOND_HORIZON + DAY));
             for entity in self.ledger.entities() {
-                match entity {
-                    Entity::Attendance(index) => {
-                        self.figures.attendance(None, self.ledger.attendance(index), None)
-                    }
-                    Entity::Journey(index) => self.figures.journey(None, self.ledger.journey(index), None),
-                }
+                self.figures.enter(&self.ledger, entity);
             }
             let orgs = self.settings.orgs.len();
             self.live = Some(Live {
@@ -296,25 +298,51 @@ impl Engine {
     }
 }
 
+/// What an event is about to change, as it was: held by the engine, so that no event allocates.
+#[derive(Debug, Default)]
+struct Held {
+    before: Vec<Contribution>,
+    /// The times in areas of the attendances among them, one after the other; then those of one as they are now.
+    areas: Vec<AreaStay>,
+}
+
+impl Held {
+    fn clear(&mut self) {
+        self.before.clear();
+        self.areas.clear();
+    }
+}
+
 /// Carries the difference that an event makes from the ledger to the figures.
 struct Watcher<'a> {
     figures: &'a mut Figures,
     sweep: &'a mut Sweep,
     marks: Marks<'a>,
-    before: Vec<Contribution>,
-    after: usize,
+    held: &'a mut Held,
+    /// How many of the contributions, and of the times in areas, were compared.
+    after: (usize, usize),
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Contribution {
-    Attendance(Option<attendance::Contribution>),
+    /// With how many times in areas.
+    Attendance(Option<attendance::Contribution>, usize),
     Journey(Option<journey::Contribution>),
+    Beds,
 }
 
-fn contribution(ledger: &Ledger, entity: Entity) -> Contribution {
+/// What the entity adds now; times in areas are appended to `areas`.
+fn contribution(ledger: &Ledger, entity: Entity, areas: &mut Vec<AreaStay>) -> Contribution {
     match entity {
-        Entity::Attendance(index) => Contribution::Attendance(ledger.attendance(index)),
+        Entity::Attendance(index) => {
+            let (one, held) = (ledger.attendance(index), areas.len());
+            if let Some(one) = &one {
+                ledger.area_stays(index, &one.stay, areas);
+            }
+            Contribution::Attendance(one, areas.len() - held)
+        }
         Entity::Journey(index) => Contribution::Journey(ledger.journey(index)),
+        Entity::Beds(..) => Contribution::Beds,
     }
 }
 
@@ -322,20 +350,33 @@ impl Watch for Watcher<'_> {
     const WATCHES: bool = true;
 
     fn before(&mut self, ledger: &Ledger, entity: Entity) {
-        self.before.push(contribution(ledger, entity));
+        let one = contribution(ledger, entity, &mut self.held.areas);
+        self.held.before.push(one);
     }
 
     fn after(&mut self, ledger: &Ledger, entity: Entity) {
-        let old = self.before[self.after];
-        self.after += 1;
-        let live = Some((&mut *self.sweep, &mut self.marks));
-        match (old, contribution(ledger, entity)) {
-            (Contribution::Attendance(old), Contribution::Attendance(new)) => {
-                self.figures.attendance(old, new, live)
+        let (index, first) = self.after;
+        let old = self.held.before[index];
+        self.after.0 += 1;
+        let held = self.held.areas.len();
+        let live = &mut Some((&mut *self.sweep, &mut self.marks));
+        match (old, contribution(ledger, entity, &mut self.held.areas), entity) {
+            (Contribution::Attendance(old, count), Contribution::Attendance(new, _), _) => {
+                self.figures.attendance(old, new, live);
+                let (before, now) = self.held.areas.split_at(held);
+                if let Some(site) = new.or(old).map(|one| one.site) {
+                    self.figures.areas(site, &before[first..first + count], now, live);
+                }
+                self.held.areas.truncate(held);
+                self.after.1 += count;
             }
-            (Contribution::Journey(old), Contribution::Journey(new)) => self.figures.journey(old, new, live),
-            (Contribution::Attendance(_), Contribution::Journey(_))
-            | (Contribution::Journey(_), Contribution::Attendance(_)) => {
+            (Contribution::Journey(old), Contribution::Journey(new), _) => {
+                self.figures.journey(old, new, live);
+            }
+            (Contribution::Beds, Contribution::Beds, Entity::Beds(site, as_of)) => {
+                self.figures.beds(site, as_of, ledger.beds(site, as_of), live);
+            }
+            (Contribution::Attendance(..) | Contribution::Journey(_) | Contribution::Beds, _, _) => {
                 debug_assert!(false, "the same entities in the same order");
             }
         }

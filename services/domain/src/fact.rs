@@ -232,6 +232,11 @@ impl Record {
         Tail(&self.tail).moves().map(|one| one.since).fold(newest, u32::max)
     }
 
+    /// The moves that stand and are not retracted, by rising instant, each with the number of its area.
+    pub(crate) fn moves(&self) -> impl Iterator<Item = (u32, u16)> + '_ {
+        Tail(&self.tail).moves().filter_map(|one| Some((one.since, one.area?)))
+    }
+
     /// Which of the facts would stand that do not stand now: a bit per slot, [`MOVED`] for the move.
     pub(crate) fn standing(&self, said: &Said, stamp: &Stamp<'_>, names: &RecordNames<'_>) -> u32 {
         let newer = stamp.recorded_at.0 > self.newest_recorded_at;

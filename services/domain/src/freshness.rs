@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::ids::OrgId;
 use crate::measures::Freshness;
-use crate::organisations::{Level, Organisations};
+use crate::organisations::Organisations;
 use crate::time::Millis;
 
 /// After how long a silence is stale.
@@ -125,13 +125,7 @@ impl Feeds {
         }
         let mut sums: Vec<(u64, u64, Option<Millis>)> = vec![(0, 0, None); orgs.len()];
         for (place, (stale, newest, facts)) in &places {
-            let path = match orgs.get(*place).level {
-                Level::Service => &orgs.path(*place)[..1],
-                Level::Site | Level::Trust | Level::System | Level::Region | Level::Nation | Level::Group => {
-                    orgs.path(*place)
-                }
-            };
-            for org in path {
+            for org in orgs.adds_to(*place) {
                 let (all, silent, heard) = &mut sums[org.index()];
                 *all += facts;
                 *silent += if *stale { *facts } else { 0 };

@@ -1,4 +1,4 @@
-//! An ambulance journey: from its facts to its handover and its time in the queue (spec 1.3, 2.4).
+//! An ambulance journey: from its facts to its response, its handover and its time in the queue (spec 1.3, 2.4).
 
 use crate::attendance::{say_instant, say_small};
 use crate::event::{Category, Fact, Journey};
@@ -43,6 +43,17 @@ pub struct Handover {
     pub delay_seconds: u32,
 }
 
+/// A response that stopped the clock: for `amb_response`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// ⌊responded_at⌋
+    pub minute: Minute,
+    /// responded_at − clock_started_at, in seconds; at most a day.
+    pub delay_seconds: u32,
+    /// How urgent the call is.
+    pub category: Category,
+}
+
 /// An ambulance that waits: for `amb_queue`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
@@ -80,6 +91,8 @@ pub struct Contribution {
     pub handover: Option<Handover>,
     /// To `amb_queue` of the destination.
     pub wait: Option<Wait>,
+    /// To `amb_response` of the service.
+    pub response: Option<Response>,
 }
 
 /// What the journey adds; nothing if it is void.
@@ -93,7 +106,17 @@ pub(crate) fn contribution(record: &Record) -> Option<Contribution> {
         destination: destination(record),
         handover: handover(times),
         wait: wait(times),
+        response: response(record),
     })
+}
+
+/// Spec 2.4, `amb_response`: without a category it is in no series.
+fn response(record: &Record) -> Option<Response> {
+    let responded = record.instant(slot::RESPONDED)?;
+    let delay_seconds = responded.checked_sub(record.instant(slot::CLOCK_STARTED)?)?;
+    let category = *Category::ALL.get(usize::from(record.small(slot::CATEGORY)?))?;
+    let counts = delay_seconds <= DAY_SECONDS;
+    counts.then_some(Response { minute: Second(responded).minute(), delay_seconds, category })
 }
 
 pub(crate) fn is_void(record: &Record) -> bool {

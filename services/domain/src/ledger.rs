@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use hashbrown::{HashMap, HashTable};
 
-use crate::attendance;
+use crate::area::{AreaStay, area_stays};
+use crate::attendance::{self, Stay};
+use crate::bed::Beds;
 use crate::event::{Attendance, Disposal, Event, Fact, Journey, Statement};
 use crate::fact::{Link, Names, Numbers, Record, RecordNames, Said, Shape, Stamp};
 use crate::ids::{OrgId, Ref};
@@ -111,6 +113,8 @@ impl Table {
 pub(crate) enum Entity {
     Attendance(u32),
     Journey(u32),
+    /// A site's bed state as of an instant.
+    Beds(OrgId, Second),
 }
 
 /// Watches what a change does: the figures, while they are live. A replay has nobody watching.
@@ -218,7 +222,9 @@ impl Ledger {
         match &event.statement {
             Statement::Attendance(one) => self.apply_attendance(one, &stamp, watch),
             Statement::Ambulance(one) => self.apply_journey(one, &stamp, watch),
-            Statement::Beds(_) | Statement::Standard(_) | Statement::Escalation(_) => self.apply_other(event),
+            Statement::Beds(_) | Statement::Standard(_) | Statement::Escalation(_) => {
+                self.apply_other(event, watch)
+            }
             Statement::Heartbeat => newer,
         }
     }
@@ -347,10 +353,14 @@ impl Ledger {
         }
     }
 
-    fn apply_other(&mut self, event: &Event<'_>) -> bool {
+    fn apply_other<W: Watch>(&mut self, event: &Event<'_>, watch: &mut W) -> bool {
         let Some((key, values)) = OtherKey::of(&event.statement, &self.orgs) else {
             return false;
         };
+        let entity = key.entity().filter(|_| W::WATCHES);
+        if let Some(entity) = entity {
+            watch.before(self, entity);
+        }
         let changed = self
             .others
             .entry(key.clone())
@@ -358,6 +368,9 @@ impl Ledger {
             .take(&values, (event.recorded_at, event.id.as_bytes(), event.source.as_bytes()));
         if changed {
             self.others_touched.push(key);
+        }
+        if let Some(entity) = entity {
+            watch.after(self, entity);
         }
         changed
     }
@@ -384,6 +397,19 @@ impl Ledger {
         journey::contribution(&self.journeys.records[index as usize])
     }
 
+    /// The times in areas of an attendance that stays so; appended to `out`.
+    pub(crate) fn area_stays(&self, index: u32, stay: &Stay, out: &mut Vec<AreaStay>) {
+        let record = &self.attendances.records[index as usize];
+        let site = OrgId(record.place);
+        let area = |number| self.orgs.area(site, self.areas.get(number)) as u16;
+        area_stays(stay, record.moves().map(|(since, number)| (since, area(number))), out);
+    }
+
+    /// What a site stated of its beds as of an instant; `None` if no fact of it stands.
+    pub(crate) fn beds(&self, site: OrgId, as_of: Second) -> Option<Beds> {
+        self.others.get(&OtherKey::Beds(site, as_of))?.beds()
+    }
+
     /// Every entity that adds something, in the order in which they were first heard of.
     pub(crate) fn entities(&self) -> impl Iterator<Item = Entity> + '_ {
         let live = |table: &Table, index: usize| !table.records[index].is_silent();
@@ -393,7 +419,7 @@ impl Ledger {
         let journeys = (0..self.journeys.records.len())
             .filter(move |index| live(&self.journeys, *index))
             .map(|index| Entity::Journey(index as u32));
-        attendances.chain(journeys)
+        attendances.chain(journeys).chain(self.others.keys().filter_map(OtherKey::entity))
     }
 
     /// Spec 1.8: forgets entities whose newest instant and newest `recorded_at` are both older than `before`; a

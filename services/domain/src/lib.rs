@@ -11,8 +11,8 @@
 //!    with exactly one [`event::Outcome`].
 //! 3. [`ledger`]: the entity's facts, merged by the one law on which everything rests: for each fact on its own the
 //!    statement with the greatest stamp wins (`fact`). An event that makes no statement stand is a duplicate.
-//! 4. [`attendance`], [`journey`]: from the facts that stand to the clocks and to what the entity adds to the figures:
-//!    pure functions. `attendance::FOUR_HOURS` is the line where exactly four hours is within.
+//! 4. [`attendance`], [`area`], [`journey`], [`bed`]: from the facts that stand to the clocks and to what the entity adds
+//!    to the figures: pure functions. `attendance::FOUR_HOURS` is the line where exactly four hours is within.
 //! 5. [`figures`]: the old contribution is taken away and the new one added; the points that this touches are marked
 //!    (`dirty`).
 //! 6. [`sweep`]: what every window holds and who is in every department at one minute, on every level.
@@ -28,7 +28,9 @@
 
 pub mod admission;
 pub mod alert;
+pub mod area;
 pub mod attendance;
+pub mod bed;
 pub mod date;
 pub(crate) mod dirty;
 pub mod engine;

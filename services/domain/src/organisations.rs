@@ -1,8 +1,13 @@
 //! The organisations whose figures are computed, and how they add up (spec 2.3): site → trust → system → region →
-//! nation, ambulance service → nation. One parent each; a parent may be of any higher level.
+//! nation, ambulance service → nation. One parent each; a parent may be of any higher level. Any other grouping is a group
+//! ([`groups`]); what a department is divided into is an area ([`areas`]).
+
+pub mod areas;
+pub mod groups;
 
 use hashbrown::HashMap;
 
+use self::areas::Area;
 use crate::event::DepartmentType;
 use crate::ids::OrgId;
 
@@ -181,8 +186,16 @@ pub struct Organisations {
     by_code: HashMap<String, OrgId>,
     /// For each organisation: itself and everything above it.
     paths: Vec<Vec<OrgId>>,
-    /// For each organisation: the sites at or below it.
+    /// For each organisation: the sites at or below it, or under the members of the group.
     sites_below: Vec<Vec<OrgId>>,
+    /// For each leaf: every organisation to which its figures belong, itself first.
+    adds_to: Vec<Vec<OrgId>>,
+    /// For each service: itself and the nation.
+    responses_to: Vec<Vec<OrgId>>,
+    /// For each group: its members.
+    members: Vec<Vec<OrgId>>,
+    /// For each site: its areas.
+    areas: Vec<Vec<Area>>,
     trusts: Vec<Option<OrgId>>,
 }
 
@@ -242,6 +255,7 @@ impl Organisations {
         let mut paths = Vec::with_capacity(orgs.len());
         let mut sites_below = vec![Vec::new(); orgs.len()];
         let mut trusts = Vec::with_capacity(orgs.len());
+        let (mut adds_to, mut responses_to) = (Vec::new(), Vec::new());
         for index in 0..orgs.len() {
             let own = OrgId(u16::try_from(index).expect("bounded in new"));
             let path: Vec<OrgId> = std::iter::successors(Some(own), |id| orgs[id.index()].parent).collect();
@@ -251,9 +265,13 @@ impl Organisations {
                 }
             }
             trusts.push(path.iter().copied().find(|id| orgs[id.index()].level == Level::Trust));
+            let (adds, responses) = belongs(&orgs, &path);
+            adds_to.push(adds);
+            responses_to.push(responses);
             paths.push(path);
         }
-        Organisations { orgs, by_code, paths, sites_below, trusts }
+        let (members, areas) = (vec![Vec::new(); orgs.len()], vec![Vec::new(); orgs.len()]);
+        Organisations { orgs, by_code, paths, sites_below, adds_to, responses_to, members, areas, trusts }
     }
 
     /// How many there are.
@@ -286,14 +304,40 @@ impl Organisations {
         self.find(code).filter(|id| self.get(*id).level == level)
     }
 
-    /// Itself and everything above it, the lowest first.
+    /// The organisation of that code if events may speak of it: not a group, which `groups.csv` names.
+    pub fn find_named(&self, code: &str) -> Option<OrgId> {
+        self.find(code).filter(|id| self.get(*id).level != Level::Group)
+    }
+
+    /// Itself and everything above it, the lowest first; groups are above nothing.
     pub fn path(&self, id: OrgId) -> &[OrgId] {
         &self.paths[id.index()]
     }
 
-    /// The sites at or below it, in the order of the table.
+    /// The sites at or below it, in the order of the table; of a group those under its members, each once.
     pub fn sites_below(&self, id: OrgId) -> &[OrgId] {
         &self.sites_below[id.index()]
+    }
+
+    /// Every organisation to which a leaf's figures belong, itself first: of a site those above it and its groups; of a
+    /// service only itself, as what is counted at a hospital is counted by destination (spec 2.4). Empty for others.
+    pub fn adds_to(&self, leaf: OrgId) -> &[OrgId] {
+        &self.adds_to[leaf.index()]
+    }
+
+    /// Where the responses of a service count: itself and the nation. Empty for others.
+    pub fn responses_to(&self, service: OrgId) -> &[OrgId] {
+        &self.responses_to[service.index()]
+    }
+
+    /// The members of a group, in the order of its rows; empty for others.
+    pub fn members(&self, group: OrgId) -> &[OrgId] {
+        &self.members[group.index()]
+    }
+
+    /// The areas of a site, in the order of the rows; empty for others.
+    pub fn areas(&self, site: OrgId) -> &[Area] {
+        &self.areas[site.index()]
     }
 
     /// Whether a journey to `destination` can have brought a patient to `site`: the same site or the same trust
@@ -301,6 +345,22 @@ impl Organisations {
     pub fn same_trust(&self, site: OrgId, destination: OrgId) -> bool {
         let trust = self.trusts[site.index()];
         site == destination || (trust.is_some() && trust == self.trusts[destination.index()])
+    }
+}
+
+/// Where the figures of a leaf belong that has this path upwards, and where its responses.
+fn belongs(orgs: &[Organisation], path: &[OrgId]) -> (Vec<OrgId>, Vec<OrgId>) {
+    let level = |id: &OrgId| orgs[id.index()].level;
+    match path.first().map(level) {
+        Some(Level::Site) => (path.to_vec(), Vec::new()),
+        Some(Level::Service) => {
+            let responses =
+                path.iter().copied().filter(|id| matches!(level(id), Level::Service | Level::Nation));
+            (path[..1].to_vec(), responses.collect())
+        }
+        Some(Level::Trust | Level::System | Level::Region | Level::Nation | Level::Group) | None => {
+            (Vec::new(), Vec::new())
+        }
     }
 }
 
@@ -370,6 +430,10 @@ mod tests {
                 "row 1 (X): level \"ward\" is none of site, service, trust, system, region, nation",
             ),
             ("", "there is no organisation in the table; it must hold a nation at least"),
+            (
+                "X,x,group,,",
+                "row 1 (X): level \"group\" is none of site, service, trust, system, region, nation",
+            ),
             ("ENG,e,nation,,\nENG,e,nation,,", "row 2: code \"ENG\" stands twice"),
             (
                 "ENG,e,nation,,\nT,t,trust,ENG,\nWAL,w,nation,,",

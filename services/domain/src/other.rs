@@ -1,8 +1,10 @@
 //! The entities of which there are few: bed states, returns, declarations (spec 1.4–1.6).
-//! They follow the same merge law; there are few of them, so they are held plainly.
+//! They follow the same merge law, and are held plainly.
 
+use crate::bed::Beds;
 use crate::event::{Fact, Statement};
 use crate::ids::OrgId;
+use crate::ledger::Entity;
 use crate::organisations::Organisations;
 use crate::time::{Millis, Second};
 
@@ -53,6 +55,14 @@ impl OtherKey {
                 Some((key, [level, Fact::Absent, Fact::Absent, Fact::Absent, Fact::Absent]))
             }
             Statement::Attendance(_) | Statement::Ambulance(_) | Statement::Heartbeat => None,
+        }
+    }
+
+    /// The entity of the figures that it is; only bed states are one.
+    pub(crate) fn entity(&self) -> Option<Entity> {
+        match self {
+            OtherKey::Beds(site, as_of) => Some(Entity::Beds(*site, *as_of)),
+            OtherKey::Return(..) | OtherKey::Escalation(..) => None,
         }
     }
 
@@ -137,6 +147,16 @@ impl OtherRecord {
             }
         }
         changed
+    }
+
+    /// The facts of a bed state; `None` if every one is retracted, or is none that was stated.
+    pub(crate) fn beds(&self) -> Option<Beds> {
+        let [open, occupied, escalation_open, no_criteria_to_reside, _] = &self.facts;
+        let beds = [open, occupied, escalation_open, no_criteria_to_reside].map(|fact| {
+            let value = fact.as_ref().and_then(|one| one.value)?;
+            Some(u32::try_from(value).expect("counts of beds have 32 bits"))
+        });
+        beds.iter().any(Option::is_some).then_some(beds)
     }
 
     /// The values that stand; `None` if every fact is retracted, so that the entity does not exist.

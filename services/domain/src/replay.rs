@@ -9,7 +9,7 @@ use crate::engine::periodic::Periodic;
 use crate::event::{Event, Outcome};
 use crate::figures::Figures;
 use crate::ids::OrgId;
-use crate::ledger::{Entity, Ledger};
+use crate::ledger::Ledger;
 use crate::measures::{Measure, Series};
 use crate::returns::PeriodKey;
 use crate::sweep::{Scope, Sweep};
@@ -65,12 +65,10 @@ impl Replay {
         minute_done: &mut impl FnMut(Minute),
     ) {
         let days = Arc::new(LondonDays::new());
-        let mut figures = Figures::new(self.settings.orgs.clone(), days, &scope.windows);
+        let mut figures =
+            Figures::new(self.settings.orgs.clone(), days, &scope.windows).only(&scope.measures);
         for entity in self.ledger.entities() {
-            match entity {
-                Entity::Attendance(index) => figures.attendance(None, self.ledger.attendance(index), None),
-                Entity::Journey(index) => figures.journey(None, self.ledger.journey(index), None),
-            }
+            figures.enter(&self.ledger, entity);
         }
         let first = from.0.div_ceil(step * 60) * step;
         let orgs: Vec<OrgId> =
@@ -96,12 +94,16 @@ impl Replay {
                         continue;
                     }
                     let started = started.of(*org, slot);
+                    // Its series come in the same order each time.
+                    let mut bit = 1u64;
                     sweep.series(*org, measure, window, &mut |key, values| {
-                        let bit = 1 << key.tag.department_type().map_or(0, |tag| tag as u8);
-                        if *started & bit != 0 || values.iter().any(|value| *value != 0) {
+                        // A capacity alone starts no series.
+                        let fields = if measure == Measure::AeArea { &values[..1] } else { &values[..] };
+                        if *started & bit != 0 || fields.iter().any(|value| *value != 0) {
                             *started |= bit;
                             each(*org, minute, &Series { key, values });
                         }
+                        bit <<= 1;
                     });
                 }
             }
@@ -145,15 +147,15 @@ impl Beside {
     }
 }
 
-/// Which series have begun: a bit for each type of each slot of each organisation.
-struct Started(Vec<u8>);
+/// Which series have begun: a bit for each tag of each slot of each organisation.
+struct Started(Vec<u64>);
 
 impl Started {
     fn new(orgs: usize) -> Started {
         Started(vec![0; orgs * 256])
     }
 
-    fn of(&mut self, org: OrgId, slot: u8) -> &mut u8 {
+    fn of(&mut self, org: OrgId, slot: u8) -> &mut u64 {
         &mut self.0[org.index() * 256 + usize::from(slot)]
     }
 }

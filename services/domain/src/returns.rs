@@ -131,7 +131,8 @@ impl Returns {
             .keys()
             .filter(|one| self.orgs.path(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
         point[5] = reporting.count() as i64;
-        if standard.is_collected(period.start) {
+        // Of what nobody reported there is no point, whoever had to: a point of zeros says the same (spec 2.4).
+        if standard.is_collected(period.start) && point.iter().any(|field| *field != 0) {
             point[6] = i64::from(self.expected[usize::from(period.standard)][org.index()]);
         }
         point
@@ -156,21 +157,22 @@ impl Returns {
             if usize::from(first.standard) != index {
                 continue;
             }
-            let earliest = today.minus(OVERDUE_DAYS_MAX + standard.due_days + 92);
-            let mut start = first.start.max(standard.period.start(earliest));
-            while standard.overdue_from(start) <= today {
+            let due = due_periods(standard, today).filter(|start| *start >= first.start);
+            for start in due {
                 let days = today.0 - standard.overdue_from(start).0 + 1;
-                if standard.is_collected(start) && days <= OVERDUE_DAYS_MAX {
-                    overdue.extend(self.missing(key(start)).map(|org| Overdue {
-                        period: key(start),
-                        org,
-                        days,
-                    }));
-                }
-                start = standard.period.end(start);
+                overdue.extend(self.missing(key(start)).map(|org| Overdue { period: key(start), org, days }));
             }
         }
         overdue
+    }
+
+    /// The periods whose returns can be overdue on a day.
+    pub fn due(&self, today: Date) -> Vec<PeriodKey> {
+        let all = self.standards.standards.iter().enumerate();
+        all.flat_map(|(index, standard)| {
+            due_periods(standard, today).map(move |start| PeriodKey { standard: index as u16, start })
+        })
+        .collect()
     }
 
     /// Who has to report for a period and has not.
@@ -184,6 +186,16 @@ impl Returns {
             })
             .map(|(org, _)| org)
     }
+}
+
+/// The first days of the periods of which returns were due in the year before a day.
+fn due_periods(standard: &Standard, today: Date) -> impl Iterator<Item = Date> + '_ {
+    let earliest = standard.period.start(today.minus(OVERDUE_DAYS_MAX + standard.due_days + 92));
+    let starts = std::iter::successors(Some(earliest), |start| Some(standard.period.end(*start)));
+    starts
+        .take_while(move |start| standard.overdue_from(*start) <= today)
+        .filter(move |start| today.0 - standard.overdue_from(*start).0 < OVERDUE_DAYS_MAX)
+        .filter(|start| standard.is_collected(*start))
 }
 
 fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {
@@ -260,7 +272,7 @@ mod tests {
         put(&mut returns, "2025-10-01", "T3", 1, 2);
         assert_eq!(point(&returns, "T1"), [9, 10, 0, 0, 7, 1, 1]);
         assert_eq!(point(&returns, "T1-A"), [0; 7]);
-        assert_eq!(point(&returns, "T2"), [0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(point(&returns, "T2"), [0; 7], "who had to report is no news without a return");
         assert_eq!(point(&returns, "Q"), [9, 10, 0, 0, 0, 1, 2], "percentiles are not rolled up");
         assert_eq!(point(&returns, "R"), [10, 12, 0, 0, 0, 2, 3]);
         assert_eq!(point(&returns, "ENG"), [10, 12, 0, 0, 0, 2, 3]);
@@ -272,7 +284,7 @@ mod tests {
         let (period, t1) =
             (returns.period("rtt", date("2025-10-01")).unwrap(), returns.orgs.find("T1").unwrap());
         returns.set(period, t1, None);
-        assert_eq!(point(&returns, "T1"), [0, 0, 0, 0, 0, 0, 1]);
+        assert_eq!(point(&returns, "T1"), [0; 7]);
         assert_eq!(point(&returns, "R")[5..], [1, 3]);
     }
 

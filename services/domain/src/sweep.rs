@@ -2,14 +2,26 @@
 //! The live figures are a sweep that stands at the newest closed minute; a restatement is a short sweep over a few
 //! organisations; a replay is a sweep over everything. One mechanism, so that they cannot differ.
 
-use crate::attendance::{Arrival, Arrived, Closed, Closing, CountedType, FOUR_HOURS, Stay, TWELVE_HOURS};
-use crate::figures::{Figures, Leaf, Span, published_at};
+mod levels;
+mod observed;
+
+use std::sync::Arc;
+
+pub(crate) use self::levels::Covering;
+pub(crate) use self::observed::Observed;
+
+use self::levels::{LONGEST_IN_DEPARTMENT, LONGEST_IN_QUEUE, add_levels, areas, department, queue};
+use crate::area::AreaStay;
+use crate::attendance::{Admission, Arrival, Closing, Stay, Treatment};
+use crate::bed::Beds;
+use crate::event::Category;
+use crate::figures::{Figures, Leaf, Span};
 use crate::ids::OrgId;
-use crate::journey::{DAY_SECONDS, Handover, Wait};
+use crate::journey::{Handover, Response, Wait};
 use crate::measures::{MAX_FIELDS, Measure, SeriesKey, Tag, TypeTag, Values, Window};
-use crate::percentile::Bag;
+use crate::organisations::Organisations;
+use crate::percentile::{Bag, Minutes};
 use crate::time::Minute;
-use crate::timeline::{Timed, Timeline};
 
 /// What a sweep looks at.
 #[derive(Clone, Debug)]
@@ -33,12 +45,43 @@ type FourHour = [[i64; 4]; 4];
 /// Sums over a window of `ae_arrivals`: by type (1, 2, 3, 5, all).
 type Arrivals = [[i64; 3]; 5];
 
-/// Sums over a window of `amb_handover`.
-#[derive(Clone, Debug, Default)]
-struct Handovers {
-    /// completed, over 15, 30, 45, 60 min, total, lost beyond 15 and 30 min.
-    sums: [i64; 8],
+/// Sums over a window of `ae_admission`: by type (1, 2, 3, all), the fields of the measure.
+type Admissions = [[i64; 3]; 4];
+
+/// Sums over a window, and the delays that percentiles are taken of.
+#[derive(Clone, Debug)]
+struct Delays<const N: usize> {
+    sums: [i64; N],
     delays: Bag,
+}
+
+impl<const N: usize> Default for Delays<N> {
+    fn default() -> Self {
+        Delays { sums: [0; N], delays: Bag::default() }
+    }
+}
+
+/// `amb_handover`: completed, over 15, 30, 45, 60 min, total, lost beyond 15 and 30 min.
+type Handovers = Delays<8>;
+/// `amb_response`: responses, total.
+type Responses = Delays<2>;
+
+/// Bed states added up, field by field: the sum, and how many states stated it.
+#[derive(Clone, Copy, Debug, Default)]
+struct BedSum {
+    states: u32,
+    sums: [i64; 4],
+    stated: [u32; 4],
+}
+
+impl BedSum {
+    fn add(&mut self, beds: &Beds) {
+        self.states += 1;
+        for ((sum, stated), field) in self.sums.iter_mut().zip(&mut self.stated).zip(beds) {
+            *sum += i64::from(field.unwrap_or(0));
+            *stated += u32::from(field.is_some());
+        }
+    }
 }
 
 const ALL_OF_FOUR: usize = 3;
@@ -53,175 +96,57 @@ pub struct Sweep {
     starts: Vec<Minute>,
     /// For each organisation its position among those wanted.
     position: Vec<Option<u16>>,
-    /// For each leaf the positions of the wanted organisations that it adds to; empty: not looked at.
+    /// For each leaf the positions of the wanted organisations that it adds to.
     paths: Vec<Vec<u16>>,
+    /// For each service the positions of the wanted organisations where its responses count.
+    response_paths: Vec<Vec<u16>>,
     four_hour: Vec<FourHour>,
     arrivals: Vec<Arrivals>,
+    /// By type (1, 2, 3, all).
+    treatments: Vec<[Minutes; 4]>,
+    admissions: Vec<Admissions>,
     handovers: Vec<Handovers>,
+    /// By category.
+    responses: Vec<[Responses; 5]>,
     stays: Vec<Vec<Stay>>,
+    area_stays: Vec<Vec<AreaStay>>,
     waits: Vec<Vec<Wait>>,
+    /// For each leaf the bed state that holds.
+    beds: Vec<Option<Beds>>,
     /// By organisation and type (1, 2, 3, 5, all).
     department: Vec<[[i64; MAX_FIELDS]; 5]>,
     queue: Vec<[i64; MAX_FIELDS]>,
-    /// Whether `department` and `queue` are those of the stays and waits.
+    /// For each leaf how many are in each of its areas, those in another last; empty: not looked at.
+    areas: Vec<Vec<i64>>,
+    orgs: Arc<Organisations>,
+    bed_sums: Vec<BedSum>,
+    /// Whether these four are those of the stays, waits and bed states.
     levels_current: bool,
     /// Whether the windows are being filled for the first time: delays are sorted once, at the end.
     filling: bool,
 }
 
-/// An observation of a windowed measure.
-pub(crate) trait Observed: Timed {
-    fn timeline(leaf: &Leaf) -> &Timeline<Self>;
-    /// Adds it (`sign` 1) to a window of an organisation or takes it away (−1).
-    fn fold(&self, sweep: &mut Sweep, cell: usize, sign: i64);
-    fn measure() -> Measure;
-    /// The type under which it counts, where the measure has types.
-    fn department_type(&self) -> Option<CountedType>;
-}
-
-impl Observed for Closing {
-    fn department_type(&self) -> Option<CountedType> {
-        Some(self.department_type)
-    }
-
-    fn timeline(leaf: &Leaf) -> &Timeline<Closing> {
-        &leaf.closings
-    }
-
-    fn measure() -> Measure {
-        Measure::AeFourHour
-    }
-
-    fn fold(&self, sweep: &mut Sweep, cell: usize, sign: i64) {
-        // departed, within, over_12h, implausible
-        let fields: [i64; 4] = match self.closed {
-            Closed::Within => [1, 1, 0, 0],
-            Closed::OverFour => [1, 0, 0, 0],
-            Closed::OverTwelve => [1, 0, 1, 0],
-            Closed::Implausible => [0, 0, 0, 1],
-        };
-        for by_type in [self.department_type as usize, ALL_OF_FOUR] {
-            for (sum, field) in sweep.four_hour[cell][by_type].iter_mut().zip(fields) {
-                *sum += sign * field;
-            }
-        }
-    }
-}
-
-impl Observed for Arrival {
-    fn department_type(&self) -> Option<CountedType> {
-        Some(self.department_type)
-    }
-
-    fn timeline(leaf: &Leaf) -> &Timeline<Arrival> {
-        &leaf.arrivals
-    }
-
-    fn measure() -> Measure {
-        Measure::AeArrivals
-    }
-
-    fn fold(&self, sweep: &mut Sweep, cell: usize, sign: i64) {
-        // arrived, by_ambulance, planned
-        let fields: [i64; 3] = match self.arrived {
-            Arrived::Otherwise => [1, 0, 0],
-            Arrived::ByAmbulance => [1, 1, 0],
-            Arrived::Planned => [0, 0, 1],
-        };
-        let all = (self.department_type != CountedType::Five).then_some(ALL_OF_FIVE);
-        for by_type in [Some(self.department_type as usize), all].into_iter().flatten() {
-            for (sum, field) in sweep.arrivals[cell][by_type].iter_mut().zip(fields) {
-                *sum += sign * field;
-            }
-        }
-    }
-}
-
-impl Observed for Handover {
-    fn department_type(&self) -> Option<CountedType> {
-        None
-    }
-
-    fn timeline(leaf: &Leaf) -> &Timeline<Handover> {
-        &leaf.handovers
-    }
-
-    fn measure() -> Measure {
-        Measure::AmbHandover
-    }
-
-    fn fold(&self, sweep: &mut Sweep, cell: usize, sign: i64) {
-        let delay = i64::from(self.delay_seconds);
-        let over = |minutes: i64| i64::from(delay > minutes * 60);
-        let lost = |minutes: i64| (delay - minutes * 60).max(0);
-        let fields = [1, over(15), over(30), over(45), over(60), delay, lost(15), lost(30)];
-        let filling = sweep.filling;
-        let handovers = &mut sweep.handovers[cell];
-        for (sum, field) in handovers.sums.iter_mut().zip(fields) {
-            *sum += sign * field;
-        }
-        if filling {
-            handovers.delays.add_unsettled(self.delay_seconds);
-        } else if sign > 0 {
-            handovers.delays.add(self.delay_seconds);
-        } else {
-            handovers.delays.remove(self.delay_seconds);
-        }
-    }
-}
-
-/// A span of a measure at a minute.
-pub(crate) trait Covering: Span {
-    fn active(sweep: &mut Sweep, leaf: OrgId) -> &mut Vec<Self>;
-    fn measure() -> Measure;
-    /// The type under which it counts, where the measure has types.
-    fn department_type(&self) -> Option<CountedType>;
-}
-
-impl Covering for Stay {
-    fn department_type(&self) -> Option<CountedType> {
-        Some(self.department_type)
-    }
-
-    fn active(sweep: &mut Sweep, leaf: OrgId) -> &mut Vec<Stay> {
-        &mut sweep.stays[leaf.index()]
-    }
-    fn measure() -> Measure {
-        Measure::AeDepartment
-    }
-}
-
-impl Covering for Wait {
-    fn department_type(&self) -> Option<CountedType> {
-        None
-    }
-
-    fn active(sweep: &mut Sweep, leaf: OrgId) -> &mut Vec<Wait> {
-        &mut sweep.waits[leaf.index()]
-    }
-    fn measure() -> Measure {
-        Measure::AmbQueue
-    }
-}
-
 impl Sweep {
     /// A sweep that stands at `at`.
     pub fn new(figures: &Figures, scope: Scope, at: Minute) -> Sweep {
-        let orgs = &figures.orgs;
+        let orgs: &Organisations = &figures.orgs;
         let mut position = vec![None; orgs.len()];
         let mut wanted = 0u16;
         for (org, _) in orgs.iter().filter(|(org, _)| scope.orgs[org.index()]) {
             position[org.index()] = Some(wanted);
             wanted += 1;
         }
-        let paths = orgs
-            .iter()
-            .map(|(leaf, _)| {
-                published_at(orgs, leaf).iter().filter_map(|org| position[org.index()]).collect::<Vec<u16>>()
-            })
-            .zip(orgs.iter())
-            .map(|(path, (_, org))| if org.level.is_leaf() { path } else { Vec::new() })
-            .collect();
+        let positions = |places: fn(&Organisations, OrgId) -> &[OrgId]| {
+            let wanted =
+                |(leaf, _)| places(orgs, leaf).iter().filter_map(|org| position[org.index()]).collect();
+            orgs.iter().map(wanted).collect::<Vec<Vec<u16>>>()
+        };
+        let has_areas = |leaf: OrgId| {
+            scope.has(Measure::AeArea)
+                && position[leaf.index()].is_some()
+                && Measure::AeArea.exists_at(orgs.get(leaf).level)
+        };
+        let areas = |leaf| if has_areas(leaf) { vec![0; orgs.areas(leaf).len() + 1] } else { Vec::new() };
         let cells = usize::from(wanted) * scope.windows.len();
         let sized = |measure, size| if scope.has(measure) { size } else { 0 };
         let mut sweep = Sweep {
@@ -229,15 +154,24 @@ impl Sweep {
             starts: scope.windows.iter().map(|window| window.start(at, &figures.days)).collect(),
             four_hour: vec![Default::default(); sized(Measure::AeFourHour, cells)],
             arrivals: vec![Default::default(); sized(Measure::AeArrivals, cells)],
+            treatments: vec![Default::default(); sized(Measure::AeTreatment, cells)],
+            admissions: vec![Default::default(); sized(Measure::AeAdmission, cells)],
             handovers: vec![Default::default(); sized(Measure::AmbHandover, cells)],
+            responses: vec![Default::default(); sized(Measure::AmbResponse, cells)],
             stays: vec![Vec::new(); orgs.len()],
+            area_stays: vec![Vec::new(); orgs.len()],
             waits: vec![Vec::new(); orgs.len()],
+            beds: vec![None; orgs.len()],
+            areas: orgs.iter().map(|(leaf, _)| areas(leaf)).collect(),
+            bed_sums: vec![BedSum::default(); sized(Measure::BedState, usize::from(wanted))],
             department: vec![Default::default(); sized(Measure::AeDepartment, usize::from(wanted))],
             queue: vec![Default::default(); sized(Measure::AmbQueue, usize::from(wanted))],
             levels_current: false,
             filling: true,
+            paths: positions(Organisations::adds_to),
+            response_paths: positions(Organisations::responses_to),
             position,
-            paths,
+            orgs: figures.orgs.clone(),
             scope,
         };
         sweep.fill(figures);
@@ -251,60 +185,72 @@ impl Sweep {
 
     fn fill(&mut self, figures: &Figures) {
         let earliest = self.starts.iter().copied().min().unwrap_or(self.at);
-        for index in 0..figures.leaves.len() {
-            if self.paths[index].is_empty() {
-                continue;
-            }
-            let leaf = &figures.leaves[index];
+        for (index, leaf) in figures.leaves.iter().enumerate() {
             self.fill_windows::<Closing>(index, leaf, earliest);
             self.fill_windows::<Arrival>(index, leaf, earliest);
+            self.fill_windows::<Treatment>(index, leaf, earliest);
+            self.fill_windows::<Admission>(index, leaf, earliest);
             self.fill_windows::<Handover>(index, leaf, earliest);
-            if self.scope.has(Measure::AeDepartment) {
+            self.fill_windows::<Response>(index, leaf, earliest);
+            if self.looks_at(index, Measure::AeDepartment) {
                 self.stays[index] = leaf.stays.covering(self.at).collect();
             }
-            if self.scope.has(Measure::AmbQueue) {
+            if !self.areas[index].is_empty() {
+                self.area_stays[index] = leaf.areas.covering(self.at).collect();
+            }
+            if self.looks_at(index, Measure::AmbQueue) {
                 self.waits[index] = leaf.waits.covering(self.at).collect();
             }
+            if self.looks_at(index, Measure::BedState) {
+                self.beds[index] = leaf.beds.at(self.at);
+            }
         }
-        for handovers in &mut self.handovers {
-            handovers.delays.settle();
-        }
+        self.handovers.iter_mut().for_each(|one| one.delays.settle());
+        self.responses.iter_mut().flatten().for_each(|one| one.delays.settle());
         self.filling = false;
     }
 
+    /// Whether what happens at a leaf counts for anybody wanted.
+    fn looks_at(&self, leaf: usize, measure: Measure) -> bool {
+        !self.paths[leaf].is_empty() && self.scope.has(measure)
+    }
+
     fn fill_windows<T: Observed>(&mut self, leaf_index: usize, leaf: &Leaf, earliest: Minute) {
-        if !self.scope.has(T::measure()) {
+        if !self.scope.has(T::MEASURE) || T::positions(self, leaf_index).is_empty() {
             return;
         }
-        for observation in T::timeline(leaf).within(earliest, self.at) {
+        for observation in T::line(leaf).within(earliest, self.at) {
             self.fold_covering(leaf_index, observation, 1);
         }
     }
 
     /// Adds an observation to every window that covers it now.
     fn fold_covering<T: Observed>(&mut self, leaf: usize, observation: &T, sign: i64) {
-        let windows = self.scope.windows.len();
-        for window in 0..windows {
-            if observation.at() < self.starts[window] {
-                continue;
+        for window in 0..self.starts.len() {
+            if observation.at() >= self.starts[window] {
+                self.fold(leaf, window, observation, sign);
             }
-            for step in 0..self.paths[leaf].len() {
-                let cell = usize::from(self.paths[leaf][step]) * windows + window;
-                observation.fold(self, cell, sign);
-            }
+        }
+    }
+
+    fn fold<T: Observed>(&mut self, leaf: usize, window: usize, observation: &T, sign: i64) {
+        let windows = self.starts.len();
+        for step in 0..T::positions(self, leaf).len() {
+            let cell = usize::from(T::positions(self, leaf)[step]) * windows + window;
+            observation.fold(self, cell, sign);
         }
     }
 
     /// An observation came (`sign` 1) or went (−1) in the past of this sweep.
     pub(crate) fn observe<T: Observed>(&mut self, leaf: OrgId, observation: &T, sign: i64) {
-        if observation.at() < self.at && self.scope.has(T::measure()) {
+        if observation.at() < self.at && self.scope.has(T::MEASURE) {
             self.fold_covering(leaf.index(), observation, sign);
         }
     }
 
     /// A span was replaced.
     pub(crate) fn cover<T: Covering>(&mut self, leaf: OrgId, old: Option<T>, new: Option<T>) {
-        if !self.scope.has(T::measure()) {
+        if !self.scope.has(T::MEASURE) {
             return;
         }
         let at = self.at;
@@ -321,29 +267,43 @@ impl Sweep {
         self.levels_current = false;
     }
 
+    /// The bed state of a site that holds where it stands was replaced.
+    pub(crate) fn set_beds(&mut self, leaf: OrgId, beds: Option<Beds>) {
+        self.beds[leaf.index()] = beds;
+        self.levels_current = false;
+    }
+
     /// Moves on to `m`, which is not before where it stands.
     pub fn advance(&mut self, figures: &Figures, m: Minute) {
         if m <= self.at {
             return;
         }
         let starts: Vec<Minute> = self.scope.windows.iter().map(|one| one.start(m, &figures.days)).collect();
-        for index in 0..figures.leaves.len() {
-            if self.paths[index].is_empty() {
-                continue;
-            }
-            let leaf = &figures.leaves[index];
+        for (index, leaf) in figures.leaves.iter().enumerate() {
             self.slide::<Closing>(index, leaf, &starts, m);
             self.slide::<Arrival>(index, leaf, &starts, m);
+            self.slide::<Treatment>(index, leaf, &starts, m);
+            self.slide::<Admission>(index, leaf, &starts, m);
             self.slide::<Handover>(index, leaf, &starts, m);
-            if self.scope.has(Measure::AeDepartment) {
+            self.slide::<Response>(index, leaf, &starts, m);
+            let (from, until) = (self.at.plus(1), m.plus(1));
+            if self.looks_at(index, Measure::AeDepartment) {
                 let active = &mut self.stays[index];
-                active.extend(leaf.stays.beginning(self.at.plus(1), m.plus(1)));
+                active.extend(leaf.stays.beginning(from, until));
                 active.retain(|stay| stay.end() > m);
             }
-            if self.scope.has(Measure::AmbQueue) {
+            if !self.areas[index].is_empty() {
+                let active = &mut self.area_stays[index];
+                active.extend(leaf.areas.beginning(from, until));
+                active.retain(|stay| stay.end() > m);
+            }
+            if self.looks_at(index, Measure::AmbQueue) {
                 let active = &mut self.waits[index];
-                active.extend(leaf.waits.beginning(self.at.plus(1), m.plus(1)));
+                active.extend(leaf.waits.beginning(from, until));
                 active.retain(|wait| wait.end() > m);
+            }
+            if self.looks_at(index, Measure::BedState) {
+                self.beds[index] = leaf.beds.at(m);
             }
         }
         self.starts = starts;
@@ -353,25 +313,21 @@ impl Sweep {
 
     /// Moves the windows of a leaf: what is covered at `m` and was not comes in, what was covered and is not goes.
     fn slide<T: Observed>(&mut self, leaf_index: usize, leaf: &Leaf, starts: &[Minute], m: Minute) {
-        if !self.scope.has(T::measure()) {
+        if !self.scope.has(T::MEASURE) || T::positions(self, leaf_index).is_empty() {
             return;
         }
-        let line = T::timeline(leaf);
-        let windows = starts.len();
+        let line = T::line(leaf);
         for (window, start) in starts.iter().enumerate() {
             let old_start = self.starts[window];
             let gone = line.within(old_start, (*start).min(self.at)).map(|one| (one, -1));
             let come = line.within(self.at.max(*start), m).map(|one| (one, 1));
             for (observation, sign) in gone.chain(come) {
-                for step in 0..self.paths[leaf_index].len() {
-                    let cell = usize::from(self.paths[leaf_index][step]) * windows + window;
-                    observation.fold(self, cell, sign);
-                }
+                self.fold(leaf_index, window, observation, sign);
             }
         }
     }
 
-    /// Counts who is in the departments and in the queues where the sweep stands.
+    /// Counts who is in the departments, areas and queues, and the beds, where the sweep stands.
     pub(crate) fn count_levels(&mut self) {
         if self.levels_current {
             return;
@@ -379,11 +335,13 @@ impl Sweep {
         self.levels_current = true;
         self.department.fill(Default::default());
         self.queue.fill(Default::default());
+        self.bed_sums.fill(BedSum::default());
         for leaf in 0..self.paths.len() {
-            if self.paths[leaf].is_empty() {
-                continue;
+            if !self.areas[leaf].is_empty() {
+                self.areas[leaf].fill(0);
+                areas(&self.area_stays[leaf], &mut self.areas[leaf]);
             }
-            if self.scope.has(Measure::AeDepartment) && !self.stays[leaf].is_empty() {
+            if !self.stays[leaf].is_empty() {
                 let by_type = department(&self.stays[leaf], self.at);
                 for org in &self.paths[leaf] {
                     for (sum, own) in self.department[usize::from(*org)].iter_mut().zip(&by_type) {
@@ -391,13 +349,23 @@ impl Sweep {
                     }
                 }
             }
-            if self.scope.has(Measure::AmbQueue) && !self.waits[leaf].is_empty() {
+            if !self.waits[leaf].is_empty() {
                 let own = queue(&self.waits[leaf], self.at);
                 for org in &self.paths[leaf] {
                     add_levels(&mut self.queue[usize::from(*org)], &own, LONGEST_IN_QUEUE);
                 }
             }
+            if let Some(beds) = &self.beds[leaf] {
+                self.paths[leaf].iter().for_each(|org| self.bed_sums[usize::from(*org)].add(beds));
+            }
         }
+    }
+
+    /// Whether every bed state that holds under an organisation stated each of the fields, and there is one: what a rate
+    /// of them needs (spec 2.5). In the order of the fields of `bed_state`; [`Sweep::count_levels`] must have been called.
+    pub fn beds_known(&self, org: OrgId) -> [bool; 4] {
+        let sum = self.position[org.index()].and_then(|position| self.bed_sums.get(usize::from(position)));
+        sum.map_or([false; 4], |sum| sum.stated.map(|stated| sum.states > 0 && stated == sum.states))
     }
 
     /// Where a window stands among those of the scope; the outer `None`: it is not looked at.
@@ -422,40 +390,58 @@ impl Sweep {
         };
         let tag = window.map(|window| self.scope.windows[window]);
         let cell = position * self.scope.windows.len() + window.unwrap_or(0);
-        let mut give = |department_type: Option<TypeTag>, fields: &[i64]| {
+        let mut give = |one: Tag, fields: &[i64]| {
             let mut values = [0; MAX_FIELDS];
             values[..fields.len()].copy_from_slice(fields);
-            each(SeriesKey { measure, tag: Tag::from(department_type), window: tag }, values);
+            each(SeriesKey { measure, tag: one, window: tag }, values);
         };
         match measure {
             Measure::AeFourHour => {
                 for (tag, fields) in TYPES_OF_FOUR.iter().zip(&self.four_hour[cell]) {
-                    give(Some(*tag), fields);
+                    give(Tag::Type(*tag), fields);
                 }
             }
             Measure::AeArrivals => {
                 for (tag, fields) in TYPES_OF_FIVE.iter().zip(&self.arrivals[cell]) {
-                    give(Some(*tag), fields);
+                    give(Tag::Type(*tag), fields);
                 }
             }
             Measure::AeDepartment => {
                 for (tag, fields) in TYPES_OF_FIVE.iter().zip(&self.department[position]) {
-                    give(Some(*tag), fields);
+                    give(Tag::Type(*tag), fields);
                 }
             }
             Measure::AmbHandover => {
                 let handovers = &self.handovers[cell];
                 let [completed, o15, o30, o45, o60, total, lost15, lost30] = handovers.sums;
                 let p90 = i64::from(handovers.delays.p90());
-                give(None, &[completed, o15, o30, o45, o60, total, p90, lost15, lost30]);
+                give(Tag::None, &[completed, o15, o30, o45, o60, total, p90, lost15, lost30]);
             }
-            Measure::AmbQueue => give(None, &self.queue[position]),
-            Measure::AeArea
-            | Measure::AeTreatment
-            | Measure::AeAdmission
-            | Measure::AmbResponse
-            | Measure::BedState
-            | Measure::Standard
+            Measure::AmbQueue => give(Tag::None, &self.queue[position]),
+            Measure::AeArea => {
+                for (place, present) in self.areas[org.index()].iter().enumerate() {
+                    let (tag, capacity) = self.orgs.area_tag(org, place);
+                    give(tag, &[*present, capacity]);
+                }
+            }
+            Measure::AeTreatment => {
+                for (tag, bag) in TYPES_OF_FOUR.iter().zip(&self.treatments[cell]) {
+                    give(Tag::Type(*tag), &[bag.len() as i64, bag.median_twice(), bag.p90()]);
+                }
+            }
+            Measure::AeAdmission => {
+                for (tag, fields) in TYPES_OF_FOUR.iter().zip(&self.admissions[cell]) {
+                    give(Tag::Type(*tag), fields);
+                }
+            }
+            Measure::AmbResponse => {
+                for (category, responses) in Category::ALL.iter().zip(&self.responses[cell]) {
+                    let [count, total] = responses.sums;
+                    give(Tag::Category(*category), &[count, total, i64::from(responses.delays.p90())]);
+                }
+            }
+            Measure::BedState => give(Tag::None, &self.bed_sums[position].sums),
+            Measure::Standard
             | Measure::Escalation
             | Measure::Opel
             | Measure::OpelParameter
@@ -467,66 +453,6 @@ impl Sweep {
 
 const TYPES_OF_FOUR: [TypeTag; 4] = [TypeTag::One, TypeTag::Two, TypeTag::Three, TypeTag::All];
 const TYPES_OF_FIVE: [TypeTag; 5] = [TypeTag::One, TypeTag::Two, TypeTag::Three, TypeTag::Five, TypeTag::All];
-
-/// Where `longest_minutes` stands in `ae_department`, and `longest_s` in `amb_queue`.
-const LONGEST_IN_DEPARTMENT: usize = 8;
-const LONGEST_IN_QUEUE: usize = 5;
-
-/// Counts add up; the longest is the longest.
-fn add_levels(sum: &mut [i64; MAX_FIELDS], own: &[i64; MAX_FIELDS], longest: usize) {
-    let longest_yet = sum[longest].max(own[longest]);
-    for (sum, own) in sum.iter_mut().zip(own) {
-        *sum += own;
-    }
-    sum[longest] = longest_yet;
-}
-
-/// `ae_department` of one site at `m`, by type.
-fn department(stays: &[Stay], m: Minute) -> [[i64; MAX_FIELDS]; 5] {
-    let mut by_type = [[0i64; MAX_FIELDS]; 5];
-    for stay in stays {
-        let fields = &mut by_type[stay.department_type as usize];
-        if stay.is_present(m) {
-            fields[0] += 1;
-            if stay.decided < m {
-                fields[1] += 1;
-                fields[2] += i64::from(m.0 - stay.decided.0 > TWELVE_HOURS);
-            }
-        }
-        if let Some(elapsed) = stay.on_clock(m) {
-            fields[3] += 1;
-            fields[4] += i64::from(elapsed > FOUR_HOURS);
-            fields[5] += i64::from(elapsed > TWELVE_HOURS);
-            fields[6] += i64::from(elapsed <= FOUR_HOURS && FOUR_HOURS < elapsed + 30);
-            fields[7] += i64::from(elapsed <= FOUR_HOURS && FOUR_HOURS < elapsed + 60);
-            fields[LONGEST_IN_DEPARTMENT] = fields[LONGEST_IN_DEPARTMENT].max(i64::from(elapsed));
-        }
-        fields[9] += i64::from(stay.is_unclosed(m));
-    }
-    let mut all = [0; MAX_FIELDS];
-    for by_type in &by_type[..CountedType::Five as usize] {
-        add_levels(&mut all, by_type, LONGEST_IN_DEPARTMENT);
-    }
-    by_type[ALL_OF_FIVE] = all;
-    by_type
-}
-
-/// `amb_queue` of one site at `m`.
-fn queue(waits: &[Wait], m: Minute) -> [i64; MAX_FIELDS] {
-    let mut fields = [0i64; MAX_FIELDS];
-    for seconds in waits.iter().filter_map(|wait| wait.seconds(m)) {
-        if seconds > DAY_SECONDS {
-            fields[6] += 1;
-            continue;
-        }
-        fields[0] += 1;
-        for (field, minutes) in [(1, 15), (2, 30), (3, 45), (4, 60)] {
-            fields[field] += i64::from(seconds > minutes * 60);
-        }
-        fields[LONGEST_IN_QUEUE] = fields[LONGEST_IN_QUEUE].max(i64::from(seconds));
-    }
-    fields
-}
 
 /// What the scope of everything is.
 pub(crate) fn everything(figures: &Figures) -> Scope {

@@ -1,9 +1,16 @@
-//! The body of a post: unpacked within its bound and taken apart into events, without reading them.
+//! The body of a post, taken apart into events while it comes, without reading them: what is held is the piece of one
+//! event that has not ended, never the body.
 
-use std::io::Read;
+use std::io::Write;
 
-use flate2::read::MultiGzDecoder;
+use contract::MAX_EVENT_BYTES;
+use flate2::write::MultiGzDecoder;
+use memchr::{memchr, memchr2};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+/// Packed bytes are unpacked this many at a time: gzip makes at most about a thousand of one.
+const PACKED_STEP: usize = 512;
 
 /// Why a body cannot be taken apart; nothing of it is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,120 +48,321 @@ impl Form {
     }
 }
 
-/// Unpacks gzip, at most `max` bytes of it.
-pub(crate) fn gunzip(packed: &[u8], max: usize) -> Result<Vec<u8>, BodyError> {
-    let mut unpacked = Vec::with_capacity(packed.len().saturating_mul(4).min(max));
-    let bound = u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1);
-    MultiGzDecoder::new(packed).take(bound).read_to_end(&mut unpacked).map_err(|_| BodyError::NotGzip)?;
-    if unpacked.len() > max { Err(BodyError::TooLarge(max)) } else { Ok(unpacked) }
+/// The bytes of one event. Of one over 64 KiB only the first 64 KiB are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Piece<'a> {
+    /// The bytes, or the first of them.
+    pub(crate) bytes: &'a [u8],
+    /// Where they are only the first: how many the whole had, and its SHA-256.
+    pub(crate) cut: Option<(u64, [u8; 32])>,
 }
 
-/// The bytes of each event, at most `max` of them. NDJSON is cut at its line ends and not looked into; blank lines are
-/// no events. An array is checked to be JSON as a whole.
-pub(crate) fn events(body: &[u8], form: Form, max: usize) -> Result<Vec<&[u8]>, BodyError> {
-    let events: Vec<&[u8]> = match form {
-        Form::Lines => {
-            let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-            lines.filter(|line| !line.is_empty()).take(max.saturating_add(1)).collect()
-        }
-        Form::Json if body.trim_ascii_start().first() == Some(&b'[') => {
-            let elements: Vec<&RawValue> = serde_json::from_slice(body).map_err(|_| BodyError::NotJson)?;
-            elements.into_iter().map(|element| element.get().as_bytes()).collect()
-        }
-        Form::Json => {
-            let object: &RawValue = serde_json::from_slice(body).map_err(|_| BodyError::NotJson)?;
-            if !object.get().starts_with('{') {
-                return Err(BodyError::NotJson);
+/// What is done with each event.
+pub(crate) trait Each<E: From<BodyError>>: FnMut(Piece<'_>) -> Result<(), E> {}
+impl<E: From<BodyError>, F: FnMut(Piece<'_>) -> Result<(), E>> Each<E> for F {}
+
+/// Unpacks and takes apart a body that comes in chunks.
+pub(crate) struct Body {
+    gzip: Option<MultiGzDecoder<Vec<u8>>>,
+    cutter: Cutter,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Body {
+    /// `bytes_max`: of the body, packed and unpacked; `events_max`: of the events in it.
+    pub(crate) fn new(form: Form, packed: bool, bytes_max: usize, events_max: usize) -> Body {
+        let gzip = packed.then(|| MultiGzDecoder::new(Vec::new()));
+        Body { gzip, cutter: Cutter::new(form, events_max), bytes: 0, bytes_max }
+    }
+
+    /// Takes a chunk; hands every event that ends in it to `each`.
+    pub(crate) fn push<E: From<BodyError>>(
+        &mut self,
+        chunk: &[u8],
+        each: &mut impl Each<E>,
+    ) -> Result<(), E> {
+        let Some(gzip) = &mut self.gzip else {
+            self.bytes = self.bytes.saturating_add(chunk.len());
+            if self.bytes > self.bytes_max {
+                return Err(BodyError::TooLarge(self.bytes_max).into());
             }
-            vec![object.get().as_bytes()]
+            return self.cutter.push(chunk, each);
+        };
+        for step in chunk.chunks(PACKED_STEP) {
+            gzip.write_all(step).map_err(|_| BodyError::NotGzip)?;
+            unpacked(gzip.get_mut(), &mut self.bytes, self.bytes_max, &mut self.cutter, each)?;
         }
-    };
-    if events.len() > max { Err(BodyError::TooMany(max)) } else { Ok(events) }
+        Ok(())
+    }
+
+    /// The body has ended.
+    pub(crate) fn finish<E: From<BodyError>>(mut self, each: &mut impl Each<E>) -> Result<(), E> {
+        if let Some(gzip) = &mut self.gzip {
+            gzip.try_finish().map_err(|_| BodyError::NotGzip)?;
+            unpacked(gzip.get_mut(), &mut self.bytes, self.bytes_max, &mut self.cutter, each)?;
+        }
+        self.cutter.finish(each)
+    }
+}
+
+fn unpacked<E: From<BodyError>>(
+    out: &mut Vec<u8>,
+    bytes: &mut usize,
+    bytes_max: usize,
+    cutter: &mut Cutter,
+    each: &mut impl Each<E>,
+) -> Result<(), E> {
+    *bytes = bytes.saturating_add(out.len());
+    if *bytes > bytes_max {
+        return Err(BodyError::TooLarge(bytes_max).into());
+    }
+    cutter.push(out, each)?;
+    out.clear();
+    out.shrink_to(MAX_EVENT_BYTES);
+    Ok(())
+}
+
+/// Finds where events begin and end.
+struct Cutter {
+    form: Form,
+    state: State,
+    held: Held,
+    /// A carriage return comes after what is held, if the line goes on.
+    returned: bool,
+    events: usize,
+    events_max: usize,
+}
+
+/// Where in the JSON the next byte stands. Whether what stands between the ends of a value is JSON is not looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Before the first byte.
+    Start,
+    /// After `[`: a value or `]`.
+    First,
+    /// After `,`: a value.
+    Next,
+    /// In a value: how deep, whether in a string, whether after a backslash in it; `alone`: it is no element.
+    Value { depth: usize, text: bool, escaped: bool, alone: bool },
+    /// In a number or a word.
+    Word,
+    /// After a value: `,` or `]`.
+    After,
+    /// Only white space may follow.
+    End,
+}
+
+impl Cutter {
+    fn new(form: Form, events_max: usize) -> Cutter {
+        Cutter { form, state: State::Start, held: Held::default(), returned: false, events: 0, events_max }
+    }
+
+    fn push<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
+        match self.form {
+            Form::Lines => self.push_lines(chunk, each),
+            Form::Json => self.push_json(chunk, each),
+        }
+    }
+
+    fn finish<E: From<BodyError>>(mut self, each: &mut impl Each<E>) -> Result<(), E> {
+        match (self.form, self.state) {
+            (Form::Lines, _) => self.end(b"", each),
+            (Form::Json, State::End) => Ok(()),
+            (Form::Json, _) => Err(BodyError::NotJson.into()),
+        }
+    }
+
+    /// NDJSON is cut at its line ends and not looked into; blank lines are no events.
+    fn push_lines<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
+        let mut rest = chunk;
+        while let Some(at) = memchr(b'\n', rest) {
+            self.end(&rest[..at], each)?;
+            rest = &rest[at + 1..];
+        }
+        self.hold(rest);
+        Ok(())
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        let bytes = if self.held.is_empty() { bytes.trim_ascii_start() } else { bytes };
+        if bytes.is_empty() {
+            return;
+        }
+        // A carriage return may belong to the line's end.
+        let line = if self.form == Form::Lines { bytes.strip_suffix(b"\r").unwrap_or(bytes) } else { bytes };
+        if std::mem::replace(&mut self.returned, line.len() < bytes.len()) {
+            self.held.add(b"\r");
+        }
+        self.held.add(line);
+    }
+
+    fn push_json<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
+        // Where the value that is under way begins in this chunk.
+        let (mut from, mut at) = (0, 0);
+        while at < chunk.len() {
+            let byte = chunk[at];
+            match self.state {
+                State::Value { depth, text, escaped, alone } => {
+                    let inside = Inside { depth, text, escaped };
+                    let (after, inside) = inside.go(&chunk[at..]);
+                    at += after;
+                    match inside {
+                        Some(Inside { depth, text, escaped }) => {
+                            self.state = State::Value { depth, text, escaped, alone };
+                        }
+                        None => {
+                            self.state = if alone { State::End } else { State::After };
+                            self.end(&chunk[from..at], each)?;
+                        }
+                    }
+                    continue;
+                }
+                State::Word if !matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r') => {}
+                State::Word => {
+                    self.state = State::After;
+                    self.end(&chunk[from..at], each)?;
+                    continue;
+                }
+                _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
+                State::Start => match byte {
+                    b'[' => self.state = State::First,
+                    b'{' => {
+                        from = at;
+                        self.state = State::Value { depth: 0, text: false, escaped: false, alone: true };
+                        continue;
+                    }
+                    _ => return Err(BodyError::NotJson.into()),
+                },
+                State::First if byte == b']' => self.state = State::End,
+                State::First | State::Next => {
+                    from = at;
+                    self.state = match byte {
+                        b'{' | b'[' | b'"' => {
+                            State::Value { depth: 0, text: false, escaped: false, alone: false }
+                        }
+                        b',' | b']' | b'}' => return Err(BodyError::NotJson.into()),
+                        _ => State::Word,
+                    };
+                    continue;
+                }
+                State::After => match byte {
+                    b',' => self.state = State::Next,
+                    b']' => self.state = State::End,
+                    _ => return Err(BodyError::NotJson.into()),
+                },
+                State::End => return Err(BodyError::NotJson.into()),
+            }
+            at += 1;
+        }
+        if matches!(self.state, State::Value { .. } | State::Word) {
+            self.hold(&chunk[from..]);
+        }
+        Ok(())
+    }
+
+    /// The event under way ends with these bytes.
+    fn end<E: From<BodyError>>(&mut self, last: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
+        let direct = self.held.is_empty() && last.len() <= MAX_EVENT_BYTES;
+        if !direct {
+            self.hold(last);
+            self.returned = false;
+        }
+        let piece = if direct { Piece { bytes: last.trim_ascii(), cut: None } } else { self.held.piece() };
+        if !piece.bytes.is_empty() {
+            self.events += 1;
+            if self.events > self.events_max {
+                return Err(BodyError::TooMany(self.events_max).into());
+            }
+            each(piece)?;
+        }
+        if !direct {
+            self.held = Held::default();
+        }
+        Ok(())
+    }
+}
+
+/// Inside a value that is an object, an array or a text.
+#[derive(Clone, Copy)]
+struct Inside {
+    depth: usize,
+    text: bool,
+    escaped: bool,
+}
+
+impl Inside {
+    /// Goes on to the end of the value or of the bytes; how many were passed, and where it stands if it has not ended.
+    fn go(mut self, bytes: &[u8]) -> (usize, Option<Inside>) {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.escaped {
+                self.escaped = false;
+                at += 1;
+                continue;
+            }
+            if self.text {
+                let Some(found) = memchr2(b'"', b'\\', &bytes[at..]) else { break };
+                at += found + 1;
+                self.escaped = bytes[at - 1] == b'\\';
+                self.text = self.escaped;
+            } else {
+                let byte = bytes[at];
+                at += 1;
+                match byte {
+                    b'"' => self.text = true,
+                    b'{' | b'[' => self.depth += 1,
+                    b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+                    _ => continue,
+                }
+            }
+            if self.depth == 0 && !self.text {
+                return (at, None);
+            }
+        }
+        (bytes.len(), Some(self))
+    }
+}
+
+/// The beginning of an event whose end has not come yet.
+#[derive(Default)]
+struct Held {
+    first: Vec<u8>,
+    /// Of an event over 64 KiB.
+    large: Option<(u64, Sha256)>,
+}
+
+impl Held {
+    fn is_empty(&self) -> bool {
+        self.first.is_empty()
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        if self.large.is_none() && self.first.len() + bytes.len() > MAX_EVENT_BYTES {
+            self.large = Some((self.first.len() as u64, Sha256::new_with_prefix(&self.first)));
+        }
+        if let Some((length, digest)) = &mut self.large {
+            *length += bytes.len() as u64;
+            digest.update(bytes);
+        }
+        let room = MAX_EVENT_BYTES - self.first.len();
+        self.first.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn piece(&self) -> Piece<'_> {
+        match &self.large {
+            None => Piece { bytes: self.first.trim_ascii(), cut: None },
+            Some((length, digest)) => {
+                Piece { bytes: &self.first, cut: Some((*length, digest.clone().finalize().into())) }
+            }
+        }
+    }
+}
+
+/// Whether bytes are one JSON value.
+pub(crate) fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<&RawValue>(bytes).is_ok()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write;
-
-    use flate2::Compression;
-    use flate2::write::GzEncoder;
-
-    use super::*;
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    }
-
-    #[test]
-    fn a_packed_body_is_unpacked_within_its_bound() {
-        let body = vec![b' '; 1_000];
-        assert_eq!(gunzip(&gzip(&body), 1_000), Ok(body.clone()));
-        assert_eq!(gunzip(&gzip(&body), 999), Err(BodyError::TooLarge(999)));
-        // A bomb is not unpacked to its end.
-        assert_eq!(gunzip(&gzip(&vec![0; 50_000_000]), 1_000), Err(BodyError::TooLarge(1_000)));
-        let two = [gzip(b"a"), gzip(b"b")].concat();
-        assert_eq!(gunzip(&two, 10), Ok(b"ab".to_vec()));
-        for bad in [&b""[..], b"{}", &gzip(&body)[..20], &gzip(b"abc")[..gzip(b"abc").len() - 1]] {
-            assert_eq!(gunzip(bad, 1_000), Err(BodyError::NotGzip), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn bodies_are_taken_apart() {
-        use Form::{Json, Lines};
-        for (form, body, expected) in [
-            (Json, "{}", &["{}"][..]),
-            (Json, " \n{\"a\":[1,2]}\n ", &["{\"a\":[1,2]}"]),
-            (Json, "[]", &[]),
-            (Json, " [ {} , {\"a\":\"]\"} ] ", &["{}", "{\"a\":\"]\"}"]),
-            (Json, "[1,null,\"x\",[[]]]", &["1", "null", "\"x\"", "[[]]"]),
-            (Lines, "", &[]),
-            (Lines, "\n \n\r\n\t\n", &[]),
-            (Lines, "{}\n{\"a\":1}", &["{}", "{\"a\":1}"]),
-            (Lines, "{}\r\n\r\nnonsense\n", &["{}", "nonsense"]),
-        ] {
-            let expected: Vec<&[u8]> = expected.iter().map(|event| event.as_bytes()).collect();
-            assert_eq!(events(body.as_bytes(), form, 10), Ok(expected), "{body:?}");
-        }
-    }
-
-    #[test]
-    fn a_body_that_is_no_json_is_refused_as_a_whole() {
-        for bad in [
-            "", " ", "nonsense", "{", "[{}", "[{},]", "{}{}", "[]{}", "1", "null", "\"{}\"", "[{}] x",
-            "{\"a\"}",
-        ] {
-            assert_eq!(events(bad.as_bytes(), Form::Json, 10), Err(BodyError::NotJson), "{bad:?}");
-        }
-        assert_eq!(events(b"[\"\xff\"]", Form::Json, 10), Err(BodyError::NotJson));
-        assert_eq!(events(b"{\"a\":\"\xff\"}", Form::Json, 10), Err(BodyError::NotJson));
-    }
-
-    #[test]
-    fn a_deep_array_costs_no_stack() {
-        let deep = format!("[{}{}]", "[".repeat(200_000), "]".repeat(200_000));
-        assert_eq!(events(deep.as_bytes(), Form::Json, 10).map(|events| events.len()), Ok(1));
-    }
-
-    #[test]
-    fn a_post_has_a_bounded_number_of_events() {
-        assert_eq!(events(b"1\n2\n3", Form::Lines, 2), Err(BodyError::TooMany(2)));
-        assert_eq!(events(b"[1,2,3]", Form::Json, 2), Err(BodyError::TooMany(2)));
-        assert!(events(b"1\n2\n\n", Form::Lines, 2).is_ok());
-    }
-
-    #[test]
-    fn the_content_type_chooses_the_form() {
-        for (text, form) in [
-            (Some("application/x-ndjson"), Form::Lines),
-            (Some("Application/X-NDJSON; charset=utf-8"), Form::Lines),
-            (Some("application/json"), Form::Json),
-            (Some("text/plain"), Form::Json),
-            (None, Form::Json),
-        ] {
-            assert_eq!(Form::of(text), form, "{text:?}");
-        }
-    }
-}
+mod tests;

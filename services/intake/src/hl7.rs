@@ -129,6 +129,13 @@ impl<'a> Message<'a> {
         self.separators
     }
 
+    /// MSH.
+    pub fn header(&self) -> Segment<'a> {
+        // A message without it was not scanned.
+        let first = self.segments.first().copied().unwrap_or(Span { start: 0, end: 0 });
+        Segment { bytes: &self.bytes[first.start..first.end], separators: self.separators }
+    }
+
     /// Lines that were taken as text that goes on.
     pub fn continued(&self) -> usize {
         self.continued
@@ -175,25 +182,71 @@ impl<'a> Segment<'a> {
     /// What stands at a path (its segment is not looked at), in the first repetition.
     pub fn get(&self, path: Path) -> Fact<&'a [u8]> {
         let field = self.field(path.field);
-        if field == b"\"\"" {
-            return Fact::Retracted;
-        }
-        let header = self.is(b"MSH") && path.field <= 2;
-        if header || (path.component.is_none() && path.subcomponent.is_none() && self.is_plain(field)) {
-            return said(field);
-        }
-        let repetition = nth(field, self.separators.repetition, 0);
-        let component = nth(repetition, self.separators.component, index(path.component));
-        if component == b"\"\"" {
-            return Fact::Retracted;
-        }
-        said(nth(component, self.separators.subcomponent, index(path.subcomponent)))
+        if self.is(b"MSH") && path.field <= 2 { said(field) } else { part(field, self.separators, path) }
     }
 
-    fn is_plain(&self, field: &[u8]) -> bool {
-        let Separators { component, repetition, subcomponent, .. } = self.separators;
-        !field.iter().any(|byte| *byte == component || *byte == repetition || *byte == subcomponent)
+    /// The same with its fields found once, for who asks for many.
+    pub fn fields(self) -> Fields<'a> {
+        let mut starts = [0; FIELDS];
+        let mut found = 1;
+        for at in memchr::memchr_iter(self.separators.field, self.bytes).take(FIELDS - 1) {
+            // A segment is part of a message, which is no longer than a frame.
+            starts[found] = u32::try_from(at + 1).unwrap_or(u32::MAX);
+            found += 1;
+        }
+        Fields { segment: self, starts, found }
     }
+}
+
+/// How many fields are found at once; those behind are looked for.
+const FIELDS: usize = 64;
+
+/// A segment whose fields are known.
+#[derive(Clone, Debug)]
+pub struct Fields<'a> {
+    segment: Segment<'a>,
+    starts: [u32; FIELDS],
+    found: usize,
+}
+
+impl<'a> Fields<'a> {
+    /// As [`Segment::field`].
+    pub fn field(&self, number: u16) -> &'a [u8] {
+        let is_header = self.segment.is(b"MSH");
+        let part = usize::from(number) - usize::from(is_header && number > 0);
+        if (is_header && number <= 1) || part + 1 >= self.found {
+            // The last that is known may not be the last that there is.
+            return if part >= self.found && self.found < FIELDS { &[] } else { self.segment.field(number) };
+        }
+        let [start, next] = [self.starts[part], self.starts[part + 1]].map(|at| at as usize);
+        self.segment.bytes.get(start..next - 1).unwrap_or_default()
+    }
+
+    /// As [`Segment::get`].
+    pub fn get(&self, path: Path) -> Fact<&'a [u8]> {
+        let field = self.field(path.field);
+        if self.segment.is(b"MSH") && path.field <= 2 {
+            said(field)
+        } else {
+            part(field, self.segment.separators, path)
+        }
+    }
+}
+
+/// What stands at a component and subcomponent of a field, in its first repetition.
+fn part(field: &[u8], separators: Separators, path: Path) -> Fact<&[u8]> {
+    if field.is_empty() {
+        return Fact::Absent;
+    }
+    if field == b"\"\"" {
+        return Fact::Retracted;
+    }
+    let repetition = nth(field, separators.repetition, 0);
+    let component = nth(repetition, separators.component, index(path.component));
+    if component == b"\"\"" {
+        return Fact::Retracted;
+    }
+    said(nth(component, separators.subcomponent, index(path.subcomponent)))
 }
 
 fn said(value: &[u8]) -> Fact<&[u8]> {

@@ -1,44 +1,51 @@
-//! `POST /v1/events` (spec 4.2): one event, an array, or NDJSON.
+//! The door for HTTP (spec 4.2): `POST /v1/events`: one event, an array, or NDJSON.
 //!
 //! | answer | when |
 //! |---|---|
 //! | 200 | every event has its outcome, and the log has them all durably |
 //! | 400 | the body is no gzip or no JSON; nothing was taken |
-//! | 401, 403 | nobody that we know; a web page where no token is asked for |
+//! | 401, 403 | nobody that we know; a token that may post nothing; a web page where no token is asked for |
 //! | 408 | the body did not come in time; nothing was taken |
 //! | 413 | over `http.max_body` after unpacking, or too many events; nothing was taken |
 //! | 415 | an encoding other than gzip; nothing was taken |
-//! | 429 | too many posts at once, or the log takes no more just now: again in a second, the whole |
+//! | 429 | too much at once, or the log takes no more just now: again in a second, the whole |
 //! | 503 | the log is away: none, some or all were taken: again, the whole |
+//!
+//! A body is judged while it comes, so what is held is what goes to the log, and never the body. Nothing is written
+//! before its end: one that turns out to be no body has changed nothing.
+
+mod post;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, Request, State};
-use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::extract::{Request, State};
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
-use contract::refusal::{self, Refusal};
+use axum::routing;
 use contract::topics;
 use domain::organisations::Organisations;
 use domain::standard::Standards;
 use domain::time::Millis;
+use runtime::access::{Access, Denied};
 use runtime::clock::Clock;
 use runtime::health::Condition;
-use runtime::log::{Log, LogError, NewRecord};
+use runtime::log::Log;
+use runtime::seal::Sealer;
 use runtime::shutdown::Shutdown;
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::body::{self, BodyError, Form};
-use crate::judge::{Rules, Verdict};
+use crate::body::BodyError;
+use crate::desk::{Desk, DeskError, Written};
+use crate::judge::Rules;
 use crate::metrics::{Answer, Metrics};
 use crate::pseudonym::Pseudonyms;
-use crate::token::{Access, Denied};
+use crate::shares::Shares;
 
 /// How often the log is looked at, so that readiness comes back without a post.
 const LOOK: Duration = Duration::from_secs(5);
@@ -50,15 +57,26 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Events of one post.
     pub events: usize,
-    /// Posts that are read, judged and written at once.
-    pub posts: usize,
+    /// `http.buffer`: bytes that are judged and not yet written, of all posts together.
+    pub buffer_bytes: usize,
+    /// Posts that are written at once.
+    pub writes: usize,
+    /// How long a post waits for its turn to be written.
+    pub turn: Duration,
     /// How long a body may take to come.
     pub body_time: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { body_bytes: 16 << 20, events: 100_000, posts: 16, body_time: Duration::from_secs(30) }
+        Limits {
+            body_bytes: 16 << 20,
+            events: 100_000,
+            buffer_bytes: 64 << 20,
+            writes: 64,
+            turn: Duration::from_secs(1),
+            body_time: Duration::from_secs(30),
+        }
     }
 }
 
@@ -76,6 +94,10 @@ pub struct Intake {
     pub access: Access,
     /// What posts may use.
     pub limits: Limits,
+    /// Seals what is refused; `None`: it is kept as it came.
+    pub sealer: Option<Sealer>,
+    /// How much of what each sender sends is refused.
+    pub shares: Arc<Shares>,
     /// Metrics.
     pub metrics: Metrics,
     /// Readiness: whether the log takes events.
@@ -89,24 +111,34 @@ pub struct Intake {
 pub struct IntakeState(Arc<Inner>);
 
 struct Inner {
-    log: Arc<dyn Log>,
-    rules: Rules,
+    desk: Arc<Desk>,
     access: Access,
     limits: Limits,
-    posts: Arc<Semaphore>,
-    metrics: Metrics,
-    condition: Condition,
-    clock: Arc<dyn Clock>,
+    writes: Arc<Semaphore>,
 }
 
 impl IntakeState {
     /// Nothing is read or written yet.
     pub fn new(intake: Intake) -> IntakeState {
-        let Intake { log, organisations, standards, pseudonyms, access, limits, metrics, condition, clock } =
-            intake;
-        let rules = Rules { organisations, standards, pseudonyms };
-        let posts = Arc::new(Semaphore::new(limits.posts));
-        IntakeState(Arc::new(Inner { log, rules, access, limits, posts, metrics, condition, clock }))
+        let rules = Rules {
+            organisations: intake.organisations,
+            standards: intake.standards,
+            pseudonyms: intake.pseudonyms,
+        };
+        let desk = Desk {
+            log: intake.log,
+            rules,
+            sealer: intake.sealer,
+            shares: intake.shares,
+            metrics: intake.metrics,
+            condition: intake.condition,
+            clock: intake.clock,
+            held: AtomicUsize::new(0),
+            held_max: intake.limits.buffer_bytes,
+        };
+        let writes = Arc::new(Semaphore::new(intake.limits.writes));
+        let (access, limits) = (intake.access, intake.limits);
+        IntakeState(Arc::new(Inner { desk: Arc::new(desk), access, limits, writes }))
     }
 }
 
@@ -118,21 +150,22 @@ impl fmt::Debug for IntakeState {
 
 /// The routes of the door.
 pub fn router(state: IntakeState) -> Router {
-    let bound = DefaultBodyLimit::max(state.0.limits.body_bytes);
-    Router::new().route("/v1/events", post(events).layer(bound)).with_state(state)
+    Router::new().route("/v1/events", routing::post(events)).with_state(state)
 }
 
 /// Looks at the log now and then until the shutdown begins: a door that is not ready gets no posts that could tell it
-/// that the log is back.
+/// that the log is back. What was refused is forgotten with time here, too.
 pub async fn watch_log(state: IntakeState, shutdown: Shutdown) {
+    let desk = &state.0.desk;
     while !shutdown.is_begun() {
-        let inner = state.0.clone();
-        let looked = tokio::task::spawn_blocking(move || inner.log.ends(topics::EVENTS).map(|_| ())).await;
+        let log = desk.log.clone();
+        let looked = tokio::task::spawn_blocking(move || log.ends(topics::EVENTS).map(|_| ())).await;
         match looked {
-            Ok(Ok(())) => state.0.condition.holds(),
-            Ok(Err(error)) => state.0.condition.waits(error.to_string()),
-            Err(_) => state.0.condition.waits("the log could not be looked at"),
+            Ok(Ok(())) => desk.condition.holds(),
+            Ok(Err(error)) => desk.condition.waits(error.to_string()),
+            Err(_) => desk.condition.waits("the log could not be looked at"),
         }
+        desk.shares.tick(Millis(desk.clock.now_ms()));
         tokio::select! {
             () = shutdown.begun() => {}
             () = tokio::time::sleep(LOOK) => {}
@@ -142,13 +175,9 @@ pub async fn watch_log(state: IntakeState, shutdown: Shutdown) {
 
 /// Why a post is not judged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-enum PostError {
-    #[error("a bearer token is needed in the authorization header, and it must be ours")]
-    Unknown,
-    #[error(
-        "a web page may not post here; programs on this machine may, and a page with a token where one is set"
-    )]
-    FromAPage,
+pub(crate) enum PostError {
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("content-encoding must be gzip or none")]
     Encoding,
     #[error("the body did not come within {} s", .0.as_secs())]
@@ -157,17 +186,17 @@ enum PostError {
     BrokenOff,
     #[error(transparent)]
     Body(#[from] BodyError),
-    #[error("too much at once; send the whole again in a second")]
-    Busy,
-    #[error("the log is away; none, some or all was taken: send the whole again")]
-    Away,
+    #[error(transparent)]
+    Desk(#[from] DeskError),
 }
 
 impl PostError {
-    fn answer(&self) -> (StatusCode, Answer) {
+    pub(crate) fn answer(&self) -> (StatusCode, Answer) {
         match self {
-            PostError::Unknown => (StatusCode::UNAUTHORIZED, Answer::Denied),
-            PostError::FromAPage => (StatusCode::FORBIDDEN, Answer::Denied),
+            PostError::Denied(Denied::Unknown) => (StatusCode::UNAUTHORIZED, Answer::Denied),
+            PostError::Denied(Denied::FromAPage | Denied::NotForThis(_)) => {
+                (StatusCode::FORBIDDEN, Answer::Denied)
+            }
             PostError::Encoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Answer::Encoding),
             PostError::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Answer::Slow),
             PostError::Body(BodyError::TooLarge(_) | BodyError::TooMany(_)) => {
@@ -176,8 +205,8 @@ impl PostError {
             PostError::BrokenOff | PostError::Body(BodyError::NotGzip | BodyError::NotJson) => {
                 (StatusCode::BAD_REQUEST, Answer::NotABody)
             }
-            PostError::Busy => (StatusCode::TOO_MANY_REQUESTS, Answer::Busy),
-            PostError::Away => (StatusCode::SERVICE_UNAVAILABLE, Answer::Away),
+            PostError::Desk(DeskError::Busy) => (StatusCode::TOO_MANY_REQUESTS, Answer::Busy),
+            PostError::Desk(DeskError::Away) => (StatusCode::SERVICE_UNAVAILABLE, Answer::Away),
         }
     }
 }
@@ -197,27 +226,34 @@ struct RefusedEvent {
     detail: String,
 }
 
+impl From<Written> for Judged {
+    fn from(written: Written) -> Judged {
+        let refused = written.refused.into_iter();
+        let refused =
+            refused.map(|(index, reason, detail)| RefusedEvent { index, reason: reason.as_str(), detail });
+        Judged { taken: written.taken, refused: refused.collect() }
+    }
+}
+
 async fn events(State(state): State<IntakeState>, request: Request) -> Response {
-    let metrics = &state.0.metrics;
-    match take_post(&state.0, request).await {
-        Ok(judged) => {
+    let metrics = &state.0.desk.metrics;
+    match post::take(&state.0, request).await {
+        Ok(written) => {
             metrics.posts.of(Answer::Judged).inc();
-            axum::Json(judged).into_response()
+            axum::Json(Judged::from(written)).into_response()
         }
         Err(error) => {
             let (status, answer) = error.answer();
             metrics.posts.of(answer).inc();
-            told(&error, status)
+            let told = serde_json::json!({ "error": error.to_string() });
+            with_headers(status, axum::Json(told).into_response())
         }
     }
 }
 
-fn told(error: &PostError, status: StatusCode) -> Response {
-    #[derive(Serialize)]
-    struct Told {
-        error: String,
-    }
-    let mut response = (status, axum::Json(Told { error: error.to_string() })).into_response();
+/// What belongs to a status that is no success.
+pub(crate) fn with_headers(status: StatusCode, mut response: Response) -> Response {
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -226,136 +262,6 @@ fn told(error: &PostError, status: StatusCode) -> Response {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
-}
-
-async fn take_post(inner: &Arc<Inner>, request: Request) -> Result<Judged, PostError> {
-    let headers = request.headers();
-    inner.access.check(headers).map_err(|denied| match denied {
-        Denied::Unknown => PostError::Unknown,
-        Denied::FromAPage => PostError::FromAPage,
-    })?;
-    let packed = is_packed(headers)?;
-    let form = Form::of(headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
-    // Before the body is read: so bodies at once have a bound too.
-    let permit = inner.posts.clone().try_acquire_owned().map_err(|_| PostError::Busy)?;
-    let bytes = whole(request, inner.limits).await?;
-    inner.metrics.bytes.inc_by(bytes.len() as u64);
-    let started = inner.clock.monotonic();
-    let working = inner.clone();
-    let work = move || working.work(&bytes, packed, form, permit);
-    let judged = tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
-        tracing::error!("judging a post ended in a panic");
-        Err(PostError::Away)
-    });
-    inner.metrics.post_seconds.observe((inner.clock.monotonic() - started).as_secs_f64());
-    judged
-}
-
-fn is_packed(headers: &HeaderMap) -> Result<bool, PostError> {
-    let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Ok(false) };
-    match encoding.as_bytes() {
-        bytes if bytes.eq_ignore_ascii_case(b"gzip") => Ok(true),
-        bytes if bytes.eq_ignore_ascii_case(b"identity") || bytes.is_empty() => Ok(false),
-        _ => Err(PostError::Encoding),
-    }
-}
-
-/// The whole body as it came; its bound is a layer of the router.
-async fn whole(request: Request, limits: Limits) -> Result<Bytes, PostError> {
-    match tokio::time::timeout(limits.body_time, Bytes::from_request(request, &())).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            Err(BodyError::TooLarge(limits.body_bytes).into())
-        }
-        Ok(Err(_)) => Err(PostError::BrokenOff),
-        Err(_) => Err(PostError::Slow(limits.body_time)),
-    }
-}
-
-/// A post whose events have their verdicts.
-#[derive(Default)]
-struct Sorted {
-    events: Vec<NewRecord>,
-    returns: Vec<NewRecord>,
-    refusals: Vec<(usize, Box<Refusal>)>,
-}
-
-impl Inner {
-    /// Judges and writes; blocks until the log has everything.
-    fn work(
-        &self,
-        body: &[u8],
-        packed: bool,
-        form: Form,
-        _permit: OwnedSemaphorePermit,
-    ) -> Result<Judged, PostError> {
-        let unpacked;
-        let body = if packed {
-            unpacked = body::gunzip(body, self.limits.body_bytes)?;
-            &unpacked
-        } else {
-            body
-        };
-        let sorted = self.sort(&body::events(body, form, self.limits.events)?);
-        let refused: Vec<NewRecord> = sorted.refusals.iter().map(|(_, refusal)| record(refusal)).collect();
-        // Events first: sent again after a failure they change nothing, while a refusal would be kept twice.
-        self.append(topics::EVENTS, &sorted.events)?;
-        self.append(topics::RETURNS, &sorted.returns)?;
-        self.append(topics::REFUSALS, &refused)?;
-        self.condition.holds();
-        Ok(self.tell(sorted))
-    }
-
-    fn sort(&self, events: &[&[u8]]) -> Sorted {
-        let now = Millis(self.clock.now_ms());
-        let mut sorted = Sorted::default();
-        for (index, bytes) in events.iter().enumerate() {
-            match self.rules.judge(bytes, now) {
-                Verdict::Taken(topic, record) if topic == topics::RETURNS => sorted.returns.push(record),
-                Verdict::Taken(_, record) => sorted.events.push(record),
-                Verdict::Refused(refusal) => sorted.refusals.push((index, refusal)),
-            }
-        }
-        sorted
-    }
-
-    fn append(&self, topic: &str, records: &[NewRecord]) -> Result<(), PostError> {
-        if records.is_empty() {
-            return Ok(());
-        }
-        match self.log.append(topic, records) {
-            Ok(_) => Ok(()),
-            Err(LogError::Full) => Err(PostError::Busy),
-            Err(
-                error @ (LogError::Unavailable(_)
-                | LogError::NoTopic(_)
-                | LogError::OutOfRange { .. }
-                | LogError::Misconfigured(_)
-                | LogError::Storage(_)),
-            ) => {
-                self.condition.waits(error.to_string());
-                Err(PostError::Away)
-            }
-        }
-    }
-
-    fn tell(&self, sorted: Sorted) -> Judged {
-        let taken = (sorted.events.len() + sorted.returns.len()) as u64;
-        self.metrics.judged(taken, sorted.refusals.iter().map(|(_, refusal)| refusal.reason));
-        let refused = sorted.refusals.into_iter().map(|(index, refusal)| RefusedEvent {
-            index,
-            reason: refusal.reason.as_str(),
-            detail: refusal.detail,
-        });
-        Judged { taken, refused: refused.collect() }
-    }
-}
-
-/// A refusal as a record of the refusals topic.
-pub(crate) fn record(refusal: &Refusal) -> NewRecord {
-    let mut value = Vec::new();
-    refusal::encode(refusal, &mut value);
-    NewRecord { key: refusal.source.clone().into_bytes(), value, protobuf: true, partition: None }
 }
 
 #[cfg(test)]

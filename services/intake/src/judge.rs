@@ -4,16 +4,19 @@
 use std::borrow::Cow;
 
 use contract::refusal::{Origin, Refusal};
-use contract::{topics, write_protobuf};
+use contract::{MAX_EVENT_BYTES, topics, write_protobuf};
 use domain::admission;
-use domain::event::{Event, Statement};
+use domain::event::{Event, Outcome, Statement};
 use domain::organisations::Organisations;
 use domain::standard::Standards;
 use domain::time::Millis;
+use runtime::access::Grant;
 use runtime::log::NewRecord;
 use serde::Deserialize;
 
+use crate::body::Piece;
 use crate::pseudonym::Pseudonyms;
+use crate::token;
 
 /// What an event is judged by.
 #[derive(Debug)]
@@ -33,15 +36,26 @@ pub(crate) enum Verdict {
 }
 
 impl Rules {
-    /// Judges the bytes of one event; `now` is when.
-    pub(crate) fn judge(&self, bytes: &[u8], now: Millis) -> Verdict {
+    /// Judges the bytes of one event in JSON; `now` is when.
+    pub(crate) fn judge(&self, piece: Piece<'_>, grant: &Grant, now: Millis) -> Verdict {
+        if let Some((length, sha256)) = piece.cut {
+            let detail = format!("{length} bytes; an event has at most {MAX_EVENT_BYTES}");
+            let source = source_of(piece.bytes);
+            let refusal =
+                Refusal::new(Outcome::TooLarge, detail, source, piece.bytes, false, Origin::Http, now);
+            return Verdict::Refused(Box::new(Refusal { length, sha256, ..refusal }));
+        }
         let refused = |outcome, detail: String, source: String| {
-            Verdict::Refused(Box::new(Refusal::new(outcome, detail, source, bytes, false, Origin::Http, now)))
+            let refusal = Refusal::new(outcome, detail, source, piece.bytes, false, Origin::Http, now);
+            Verdict::Refused(Box::new(refusal))
         };
-        let event = match contract::parse_json(bytes, &self.pseudonyms) {
+        let event = match contract::parse_json(piece.bytes, &self.pseudonyms) {
             Ok(event) => event,
-            Err(error) => return refused(error.outcome, error.detail, source_of(bytes)),
+            Err(error) => return refused(error.outcome, error.detail, source_of(piece.bytes)),
         };
+        if let Some(detail) = token::denied(&event, grant, &self.organisations) {
+            return refused(Outcome::NotAllowed, detail.to_owned(), event.source.into_owned());
+        }
         match self.admit(&event) {
             Ok((topic, record)) => Verdict::Taken(topic, record),
             Err((outcome, detail)) => refused(outcome, detail.to_owned(), event.source.into_owned()),

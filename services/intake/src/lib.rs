@@ -12,6 +12,7 @@
 //! HL7 v2 and FHIR are further doors, to be built beside this one.
 
 mod body;
+mod desk;
 pub mod extract;
 pub mod feed;
 pub mod hl7;
@@ -20,8 +21,10 @@ mod judge;
 pub mod metrics;
 pub mod mllp;
 pub mod pseudonym;
-pub mod token;
+mod shares;
+mod token;
 pub mod trial;
 
 pub use http::{Intake, IntakeState, Limits, router, watch_log};
 pub use judge::record_of;
+pub use shares::{Alarm, Shares};

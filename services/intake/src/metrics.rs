@@ -174,6 +174,8 @@ pub struct Metrics {
     pub posts: Counters<Answer>,
     /// Bytes of bodies, as they came.
     pub bytes: IntCounter,
+    /// Senders of whose events much is refused.
+    pub senders_in_trouble: IntGauge,
     /// Seconds from the whole body to the answer.
     pub post_seconds: Histogram,
     /// MLLP messages by acknowledgement.
@@ -201,6 +203,11 @@ impl Metrics {
             )?,
             posts: Counters::new(registry, "sitrep_intake_posts_total", "Posts by answer.", "answer")?,
             bytes: counter(registry, "sitrep_intake_body_bytes_total", "Bytes of bodies, as they came.")?,
+            senders_in_trouble: gauge(
+                registry,
+                "sitrep_intake_senders_in_trouble",
+                "Senders of whose events of the last ten minutes more was refused than refusals.alarm_share.",
+            )?,
             post_seconds: histogram(
                 registry,
                 "sitrep_intake_post_seconds",

@@ -45,12 +45,12 @@ struct Memory {
 
 impl Memory {
     fn hold(&self, held: bool) {
-        *self.held.lock().unwrap() = held;
+        *self.held.lock().expect("no panic") = held;
         self.changed.notify_all();
     }
 
     fn of(&self, topic: &str) -> Vec<NewRecord> {
-        let appended = self.appended.lock().unwrap();
+        let appended = self.appended.lock().expect("no panic");
         appended.iter().filter(|(name, _)| name == topic).map(|(_, record)| record.clone()).collect()
     }
 }
@@ -73,12 +73,15 @@ impl Log for Memory {
     }
     fn append(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, LogError> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
-        let failing = self.failing.lock().unwrap();
+        let failing = self.failing.lock().expect("no panic");
         if let Some(error) = failing.as_ref().and_then(|failing| failing(topic, call)) {
             return Err(error);
         }
-        drop(self.changed.wait_while(self.held.lock().unwrap(), |held| *held).unwrap());
-        self.appended.lock().unwrap().extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
+        drop(self.changed.wait_while(self.held.lock().expect("no panic"), |held| *held).expect("no panic"));
+        self.appended
+            .lock()
+            .expect("no panic")
+            .extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
         Ok(vec![Position { partition: 0, offset: 0 }; records.len()])
     }
 }
@@ -131,6 +134,8 @@ async fn door_with(limits: Limits, tls: Option<TlsAcceptor>, peers: &[&str]) -> 
         peers: peers.iter().map(|peer| peer.parse().expect("an address")).collect(),
         tls,
         limits,
+        sealer: None,
+        shares: intake::Shares::new(intake::Alarm::default(), &metrics),
         metrics: metrics.clone(),
         condition: health.condition("intake"),
         clock,
@@ -236,7 +241,7 @@ fn run(test: impl Future<Output = ()>) {
         .worker_threads(2)
         .enable_all()
         .build()
-        .unwrap()
+        .expect("a runtime")
         .block_on(test);
 }
 
@@ -367,7 +372,7 @@ fn what_is_no_message_at_all_is_answered_too() {
 fn a_log_that_is_away_is_our_trouble_and_one_that_is_full_is_waited_for() {
     run(async {
         let door = door().await;
-        *door.log.failing.lock().unwrap() =
+        *door.log.failing.lock().expect("no panic") =
             Some(Box::new(|topic, _| (topic == EVENTS).then(|| LogError::Unavailable("no broker".into()))));
         let mut sender = door.connect().await;
         sender
@@ -385,7 +390,7 @@ fn a_log_that_is_away_is_our_trouble_and_one_that_is_full_is_waited_for() {
         );
         // Full three times, then not.
         let first = door.log.calls.load(Ordering::SeqCst);
-        *door.log.failing.lock().unwrap() =
+        *door.log.failing.lock().expect("no panic") =
             Some(Box::new(move |_, call| (call < first + 3).then_some(LogError::Full)));
         assert_eq!(msa(&sender.ask(&a04("4")).await), ("AA", "4"));
         assert!(door.health.is_ready());
@@ -397,7 +402,7 @@ fn a_log_that_is_away_is_our_trouble_and_one_that_is_full_is_waited_for() {
 fn a_log_that_stays_full_is_given_up_in_the_end() {
     run(async {
         let door = door_with(Limits { patience: Duration::ZERO, ..LIMITS }, None, &[]).await;
-        *door.log.failing.lock().unwrap() = Some(Box::new(|_, _| Some(LogError::Full)));
+        *door.log.failing.lock().expect("no panic") = Some(Box::new(|_, _| Some(LogError::Full)));
         let mut sender = door.connect().await;
         assert_eq!(msa(&sender.ask(&a04("1")).await), ("AE", "1"));
         door.stop().await;

@@ -38,12 +38,13 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
 fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let at = args.at.as_deref().map(|text| instant(text, "--at")).transpose()?.map(|at| at.minute());
     let live = service::still(dir, at, None, None).map_err(fault)?;
+    let tables = shown(&config, live.organisations())?;
     // A board that stands still reads no log; an empty one in a folder of its own stands for it.
     let folder = dir.join("no-log");
     let plant =
         Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
     let metrics = board::metrics::Metrics::new(&plant.registry)?;
-    let router = api::router(Board::new(live, dir, limits(&plant), plant.clock.clone(), metrics));
+    let router = api::router(Board::new(live, dir, limits(&plant), plant.clock.clone(), metrics, tables));
     plant.serve(router, |address| say(&format!("the board is at http://{address}/")))
 }
 
@@ -65,10 +66,17 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
         shutdown: plant.shutdown.clone(),
     };
     plant.spawn("board", move || service::run(service))?;
-    Ok(api::router(Board::new(live, &dir, limits(plant), plant.clock.clone(), metrics)))
+    let tables = shown(&plant.config, live.organisations())?;
+    Ok(api::router(Board::new(live, &dir, limits(plant), plant.clock.clone(), metrics, tables)))
 }
 
 fn limits(plant: &Plant) -> Limits {
     let board = &plant.config.board;
     Limits { streams: board.streams.get() as usize, answer_points: board.answer_points.get().into() }
+}
+
+/// What is shown beside the figures.
+fn shown(config: &config::Config, organisations: &Organisations) -> Result<api::Tables> {
+    let tables = config.tables(organisations, &config.windows()?)?;
+    Ok(api::Tables { targets: tables.targets, standards: tables.standards })
 }

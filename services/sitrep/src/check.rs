@@ -62,13 +62,9 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         horizon_days + 21
     )?;
     writeln!(text, "data            {}", config.data.display())?;
+    let access = crate::services::access(&config, &settings.orgs, &prometheus::Registry::new())?;
     let tls = if config.tls()?.is_some() { "TLS" } else { "plain" };
-    writeln!(
-        text,
-        "http            {}, {tls}; token {}",
-        config.http.listen,
-        held(config.http.token.0.is_some())
-    )?;
+    writeln!(text, "http            {}, {tls}; {}", config.http.listen, access.describe())?;
     for feed in &feeds {
         writeln!(text, "feed            {}: source {}", feed.name, feed.source)?;
     }
@@ -82,6 +78,9 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         config.pseudonyms.required,
         held(config.pseudonyms.key.0.is_some())
     )?;
+    let sealed = if config.refusals.sealer()?.is_some() { "sealed" } else { "kept as they came" };
+    let alarm = config.refusals.alarm()?;
+    writeln!(text, "refusals        {sealed}; alarm above {} of at least {}", alarm.share, alarm.at_least)?;
     writeln!(
         text,
         "store           InfluxDB 2 at {}, bucket {}; token {}",

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Tries a feed on messages, or loads a CSV extract by it (see config/feed-defaults.toml).
     Feed(FeedArgs),
+    /// Alert rules, tried on written figures.
+    Rules(RulesArgs),
     /// Parses the configuration and everything that it names, and prints what would run. Binds nothing.
     Check(ConfigArgs),
 }
@@ -278,6 +280,58 @@ pub(crate) struct FeedLoadArgs {
     #[arg(long)]
     pub(crate) embedded: bool,
 }
+
+/// `sitrep rules`
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub(crate) command: RulesCommand,
+}
+
+/// What can be done with rules.
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Tells the alerter figures that a file writes minute by minute, and compares what happens with what the file
+    /// expects. Calls nobody. Exit 1 if a test fails.
+    #[command(after_long_help = RULES_EXAMPLE)]
+    Test(RulesTestArgs),
+}
+
+/// `sitrep rules test`
+#[derive(Debug, Args)]
+pub(crate) struct RulesTestArgs {
+    /// TOML files of tests.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The rules; default: those of the configuration, which has some as shipped.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rules: Option<PathBuf>,
+    /// The configuration (organisations, windows).
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+const RULES_EXAMPLE: &str = "\
+A file of tests:
+  [[test]]
+  name = \"half an hour below one half is told\"
+  rule = \"four-hour-type-1\"
+  org = \"RXF-T1\"
+  # tags = { type = \"1\", window = \"4h\" }   those that the rule leaves open
+  # from = \"2026-11-21T09:00:00Z\"          minute 0
+  # stale = \"0*20 1*5 0*25\"                1: a feed is silent
+  expect = [
+    { at = \"10m\", is = \"pending\" },
+    { at = \"40m\", is = \"firing\", told = [\"log\"] },
+  ]
+  [test.values]
+  \"ae_four_hour.departed\" = \"50*50\"
+  \"ae_four_hour.within\" = \"40*10 20*40\"
+
+Values: 40 is one minute, 40*10 ten, 40+2*10 is 40, 42, … 58, and _*3 three minutes that are not published. Every change of
+the episode must be expected: pending, dropped, firing, recovering, relapsed, resolved, frozen, thawed, escalated. told
+(channels) and says (the summary) may be left out.";
 
 /// `sitrep board`
 #[derive(Debug, Args)]

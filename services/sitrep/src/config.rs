@@ -14,6 +14,7 @@ use domain::measures::Window;
 use domain::organisations::Organisations;
 use runtime::config::{Bytes, Duration, Secret};
 use runtime::log::kafka::KafkaConfig;
+use runtime::seal::Sealer;
 use runtime::tls::TlsConfig;
 use serde::Deserialize;
 
@@ -40,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) pseudonyms: Pseudonyms,
     pub(crate) intake: crate::feeds::Intake,
     pub(crate) mllp: crate::feeds::Bounds,
+    pub(crate) refusals: Refusals,
     pub(crate) kafka: Kafka,
     pub(crate) ledger: Ledger,
     pub(crate) measures: Measures,
@@ -59,10 +61,13 @@ pub(crate) struct Http {
     #[serde(deserialize_with = "address")]
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) max_body: Bytes,
+    pub(crate) buffer: Bytes,
     pub(crate) connections: u32,
-    pub(crate) posts: NonZeroU32,
+    pub(crate) writes: NonZeroU32,
+    pub(crate) turn: Duration,
     pub(crate) post_events: NonZeroU32,
     pub(crate) body_time: Duration,
+    pub(crate) tokens: PathBuf,
     pub(crate) token: OptionalSecret,
     pub(crate) tls: TlsConfig,
 }
@@ -72,6 +77,33 @@ pub(crate) struct Http {
 pub(crate) struct Pseudonyms {
     pub(crate) required: bool,
     pub(crate) key: OptionalSecret,
+    pub(crate) accept_new_key: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refusals {
+    seal_to: String,
+    alarm_share: f64,
+    alarm_at_least: u64,
+}
+
+impl Refusals {
+    /// What seals refused bytes, if anything. An error is one of usage.
+    pub(crate) fn sealer(&self) -> Result<Option<Sealer>> {
+        match self.seal_to.as_str() {
+            "" => Ok(None),
+            key => Sealer::new(key).map(Some).map_err(|error| usage(format!("refusals.seal_to: {error}"))),
+        }
+    }
+
+    /// When much of what a sender sends is refused. An error is one of usage.
+    pub(crate) fn alarm(&self) -> Result<intake::Alarm> {
+        if !(0.0..=1.0).contains(&self.alarm_share) {
+            return Err(usage("refusals.alarm_share: must be from 0.0 to 1.0"));
+        }
+        Ok(intake::Alarm { share: self.alarm_share, at_least: self.alarm_at_least.max(1) })
+    }
 }
 
 /// `[kafka]`, with the partitions of topics that we make.
@@ -282,7 +314,13 @@ impl Config {
     /// The rules; `shipped` are those that stand for an empty `alert.rules`.
     pub(crate) fn rules(&self, organisations: &Organisations, shipped: Option<&str>) -> Result<RuleSet> {
         let windows = self.windows()?;
-        let surroundings = Surroundings { organisations, windows: &windows };
+        let tables = self.tables(organisations, &windows)?;
+        let surroundings = Surroundings {
+            organisations,
+            windows: &windows,
+            targets: &tables.targets,
+            frameworks: &tables.frameworks,
+        };
         let (name, text) = if self.alert.rules.as_os_str().is_empty() {
             ("the shipped rules".to_owned(), shipped.unwrap_or(ALERTS).to_owned())
         } else {

@@ -49,7 +49,7 @@ fn world(args: &FeedFile) -> Result<World> {
     let config = config::load(&args.config)?;
     let (organisations, _) = config::organisations(&config.organisations)?;
     let feed = feeds::read(&feed_file(&args.feed, &config), &organisations)?;
-    let pseudonyms = services::door(&config)?.1;
+    let pseudonyms = services::door(&config)?.pseudonyms;
     Ok(World { config, organisations, feed, pseudonyms })
 }
 

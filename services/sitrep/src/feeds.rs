@@ -2,16 +2,19 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use domain::admission::Standards;
 use domain::organisations::Organisations;
+use intake::Shares;
 use intake::feed::Feed;
 use intake::metrics::Metrics;
 use intake::mllp::server::{self, Limits, Mllp};
 use intake::pseudonym::Pseudonyms;
 use runtime::config::{Bytes, Duration};
 use runtime::health::Condition;
+use runtime::seal::Sealer;
 use runtime::tls::{TlsAcceptor, TlsConfig};
 use serde::Deserialize;
 
@@ -60,6 +63,18 @@ pub(crate) struct Checked {
     pub(crate) listen: SocketAddr,
     peers: Vec<IpAddr>,
     pub(crate) tls: Option<TlsAcceptor>,
+}
+
+/// What every door shares.
+#[derive(Clone, Copy)]
+pub(crate) struct Common<'a> {
+    pub(crate) organisations: &'a Organisations,
+    pub(crate) standards: &'a Standards,
+    pub(crate) pseudonyms: &'a Pseudonyms,
+    pub(crate) sealer: &'a Option<Sealer>,
+    pub(crate) shares: &'a Arc<Shares>,
+    pub(crate) metrics: &'a Metrics,
+    pub(crate) condition: &'a Condition,
 }
 
 impl Bounds {
@@ -137,14 +152,8 @@ pub(crate) fn listeners(config: &Config, organisations: &Organisations) -> Resul
 }
 
 /// Starts every listener on a thread of its own.
-pub(crate) fn start(
-    plant: &mut Plant,
-    (organisations, standards): (&Organisations, &Standards),
-    pseudonyms: &Pseudonyms,
-    metrics: &Metrics,
-    condition: &Condition,
-) -> Result<()> {
-    for listener in listeners(&plant.config, organisations)? {
+pub(crate) fn start(plant: &mut Plant, common: Common<'_>) -> Result<()> {
+    for listener in listeners(&plant.config, common.organisations)? {
         let (address, name) = (listener.listen, listener.feed.name.clone());
         let bound = plant
             .runtime
@@ -153,15 +162,17 @@ pub(crate) fn start(
         let address = bound.local_addr()?;
         let mllp = Mllp {
             log: plant.log.clone(),
-            organisations: organisations.clone(),
-            standards: standards.clone(),
-            pseudonyms: pseudonyms.clone(),
+            organisations: common.organisations.clone(),
+            standards: common.standards.clone(),
+            pseudonyms: common.pseudonyms.clone(),
+            sealer: common.sealer.clone(),
+            shares: common.shares.clone(),
             feed: listener.feed,
             peers: listener.peers,
             tls: listener.tls,
             limits: plant.config.mllp.limits()?,
-            metrics: metrics.clone(),
-            condition: condition.clone(),
+            metrics: common.metrics.clone(),
+            condition: common.condition.clone(),
             clock: plant.clock.clone(),
         };
         let (handle, shutdown) = (plant.runtime.handle().clone(), plant.shutdown.clone());

@@ -12,6 +12,7 @@ mod plant;
 mod progress;
 mod replay;
 mod report;
+mod rules;
 mod services;
 mod simulate;
 mod tables;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(args),
         Command::Report(args) => report::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Rules(args) => rules::run(args),
         Command::Check(args) => check::run(args),
     };
     match done {

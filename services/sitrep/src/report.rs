@@ -5,7 +5,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use board::read::Reader;
 use board::report::period::{Period, Span};
-use board::report::{self, Request, html, json, text};
+use board::report::{self, Request, Rules, html, json, text};
 
 use crate::cli::ReportArgs;
 use crate::simulate::output;
@@ -21,9 +21,12 @@ pub(crate) fn run(args: &ReportArgs) -> Result<()> {
         "json" => json::write,
         other => return Err(usage(format!("--format {other}: write text, html or json"))),
     };
+    let (organisations, _) = config::organisations(&config.organisations)?;
+    let tables = config.tables(&organisations, &config.windows()?)?;
+    let rules = Rules { targets: &tables.targets, standards: &tables.standards };
     let dir = args.store.clone().unwrap_or_else(|| config.file("board"));
     let mut reader = Reader::open(&dir).map_err(fault)?;
-    let made = report::make(&mut reader, &request, &|_, _| None);
+    let made = report::make(&mut reader, &request, rules);
     let made = made.map_err(|error| if error.is_usage() { fault(error) } else { error.into() })?;
     let mut out = output(args.out.as_deref())?;
     out.write_all(write(&made).as_bytes()).and_then(|()| out.flush()).context("the report cannot be written")

@@ -1,5 +1,6 @@
 //! Starting each service, alone over Kafka or beside the others in `sitrep up`.
 
+use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
@@ -12,7 +13,11 @@ use contract::topics::{ALERTS, EVENTS, MEASURES};
 use domain::organisations::Organisations;
 use domain::replay::Replay;
 use domain::standard::Standards;
+use intake::pseudonym::{KeyChangeError, check_key};
+use prometheus::Registry;
 use recorder::victoria::{Store, Victoria};
+use runtime::access::{Access, AccessError, AccessMetrics, Sources};
+use runtime::config::Bytes;
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
@@ -42,15 +47,19 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
         feeds::listeners(&config, &organisations)?;
     }
     let mut plant = Plant::on_kafka(config)?;
+    let access = match service {
+        Service::Intake => Some(access(&plant.config, &organisations, &plant.registry)?),
+        Service::Record | Service::Alert => None,
+    };
     listen(&mut plant)?;
     if !plant.set_up_topics()? {
         return Ok(());
     }
-    let router = match (service, rules) {
-        (Service::Intake, _) => intake(&mut plant, &organisations, standards)?,
-        (Service::Record, _) => record(&mut plant)?,
-        (Service::Alert, Some(rules)) => alert(&mut plant, rules, organisations)?,
-        (Service::Alert, None) => Router::new(),
+    let router = match (service, access, rules) {
+        (Service::Intake, Some(access), _) => intake(&mut plant, access, &organisations, standards)?,
+        (Service::Record, ..) => record(&mut plant)?,
+        (Service::Alert, _, Some(rules)) => alert(&mut plant, rules, organisations)?,
+        (Service::Intake, None, _) | (Service::Alert, _, None) => Router::new(),
     };
     plant.serve(router, |_| ())
 }
@@ -94,51 +103,108 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
         ready: plant.condition("aggregator"),
         metrics: Arc::new(aggregator::metrics::Metrics::new(&plant.registry)?),
         config_hash,
+        sealer: plant.config.refusals.sealer()?,
     };
     plant.spawn("aggregator", move || pipeline::run(settings, config, parts))
 }
 
-/// Who may post, and how references become pseudonyms; what is wrong is a fault of configuration.
-pub(crate) fn door(
-    config: &config::Config,
-) -> Result<(intake::token::Access, intake::pseudonym::Pseudonyms)> {
-    let token = config.http.token.0.as_ref().map(|token| token.expose());
-    let key = config.pseudonyms.key.0.as_ref().map(|key| key.expose().as_bytes());
-    let access = intake::token::Access::new(token, config.http.listen.ip())
-        .map_err(|error| usage(format!("http.token: {error}")))?;
-    let pseudonyms = intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
-        .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
-    Ok((access, pseudonyms))
+/// What the door needs of the configuration; what is wrong is a fault of usage.
+pub(crate) struct Door {
+    pub(crate) pseudonyms: intake::pseudonym::Pseudonyms,
+    sealer: Option<runtime::seal::Sealer>,
+    alarm: intake::Alarm,
 }
 
-/// The intake's routes; its MLLP listeners are started.
+pub(crate) fn door(config: &config::Config) -> Result<Door> {
+    let key = config.pseudonyms.key.0.as_ref().map(|key| key.expose().as_bytes());
+    let pseudonyms = intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
+        .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
+    Ok(Door { pseudonyms, sealer: config.refusals.sealer()?, alarm: config.refusals.alarm()? })
+}
+
+/// Who may ask the web server to do something.
+pub(crate) fn access(
+    config: &config::Config,
+    organisations: &Organisations,
+    registry: &Registry,
+) -> Result<Access> {
+    let single = config.http.token.0.as_ref().map(|token| token.expose());
+    let sources = Sources { single, file: &config.http.tokens, address: config.http.listen.ip() };
+    let codes: BTreeSet<String> = organisations.iter().map(|(_, org)| org.code.clone()).collect();
+    let metrics = AccessMetrics::new(registry)?;
+    Access::new(sources, move |code| codes.contains(code), metrics).map_err(|error| match error {
+        AccessError::NoToken(_) => usage(format!("http.token: {error}")),
+        AccessError::Unreadable { .. } | AccessError::Wrong { .. } => usage(format!("http.tokens: {error}")),
+    })
+}
+
+/// Whether the key of pseudonyms is the log's; waits while the log is away. `false`: the shutdown began meanwhile.
+fn same_key(plant: &Plant, pseudonyms: &intake::pseudonym::Pseudonyms) -> Result<bool> {
+    let condition = plant.condition("pseudonyms");
+    loop {
+        match check_key(&*plant.log, pseudonyms, &plant.config.pseudonyms.accept_new_key) {
+            Ok(()) => {
+                condition.holds();
+                return Ok(true);
+            }
+            Err(error @ KeyChangeError::Changed { .. }) => {
+                return Err(usage(format!("pseudonyms.key: {error}")));
+            }
+            Err(KeyChangeError::Log(error)) => condition.waits(error.to_string()),
+        }
+        if plant.shutdown.wait_timeout(std::time::Duration::from_secs(1)) {
+            return Ok(false);
+        }
+    }
+}
+
+/// The intake's routes, and its MLLP listeners; none where the shutdown began meanwhile.
 pub(crate) fn intake(
     plant: &mut Plant,
+    access: Access,
     organisations: &Organisations,
     standards: Standards,
 ) -> Result<Router> {
-    let (access, pseudonyms) = door(&plant.config)?;
-    let metrics = intake::metrics::Metrics::new(&plant.registry)?;
-    let condition = plant.condition("intake");
-    feeds::start(plant, (organisations, &standards), &pseudonyms, &metrics, &condition)?;
+    let Door { pseudonyms, sealer, alarm } = door(&plant.config)?;
+    if !same_key(plant, &pseudonyms)? {
+        return Ok(Router::new());
+    }
+    let bytes = |size: Bytes| usize::try_from(size.get()).unwrap_or(usize::MAX);
     let http = &plant.config.http;
-    let body_bytes = usize::try_from(http.max_body.get()).unwrap_or(usize::MAX);
+    let limits = intake::Limits {
+        body_bytes: bytes(http.max_body),
+        buffer_bytes: bytes(http.buffer),
+        events: http.post_events.get() as usize,
+        writes: http.writes.get() as usize,
+        turn: http.turn.get(),
+        body_time: http.body_time.get(),
+    };
+    let metrics = intake::metrics::Metrics::new(&plant.registry)?;
+    let (condition, shares) = (plant.condition("intake"), intake::Shares::new(alarm, &metrics));
+    let common = feeds::Common {
+        organisations,
+        standards: &standards,
+        pseudonyms: &pseudonyms,
+        sealer: &sealer,
+        shares: &shares,
+        metrics: &metrics,
+        condition: &condition,
+    };
+    feeds::start(plant, common)?;
     let state = intake::IntakeState::new(intake::Intake {
         log: plant.log.clone(),
         organisations: organisations.clone(),
         standards,
         pseudonyms,
-        access,
-        limits: intake::Limits {
-            body_bytes,
-            events: http.post_events.get() as usize,
-            posts: http.posts.get() as usize,
-            body_time: http.body_time.get(),
-        },
+        access: access.clone(),
+        limits,
+        sealer,
+        shares,
         metrics,
         condition,
         clock: plant.clock.clone(),
     });
+    plant.runtime.spawn(access.watch(plant.shutdown.clone()));
     plant.runtime.spawn(intake::watch_log(state.clone(), plant.shutdown.clone()));
     Ok(intake::router(state))
 }

@@ -19,13 +19,14 @@ pub(crate) fn run(args: &UpArgs) -> Result<()> {
     let folder = config.file("log");
     let mut plant =
         Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
+    let access = services::access(&plant.config, &settings.orgs, &plant.registry)?;
     // An address that is taken ends it before any service has begun.
     plant.listen()?;
     if !plant.set_up_topics()? {
         return Ok(());
     }
     let mut router = board::live(&mut plant, settings.orgs.clone())?;
-    router = router.merge(services::intake(&mut plant, &settings.orgs, settings.standards.clone())?);
+    router = router.merge(services::intake(&mut plant, access, &settings.orgs, settings.standards.clone())?);
     router = router.merge(services::alert(&mut plant, rules, settings.orgs.clone())?);
     if args.demo {
         demo::spawn(&mut plant, &settings.orgs, args.seed)?;

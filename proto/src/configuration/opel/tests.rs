@@ -114,7 +114,7 @@ fn a_wrong_framework_says_what_would_be_right() {
             "parameter \"expected\" value: at character 1: \"7\" is no value of the tag type of ae_arrivals",
         ),
         ("type=all", "kind=all", "parameter \"expected\" value: at character 1: ae_arrivals has no tag kind"),
-        ("/ 60", "/", "parameter \"handover\" value: at character 78: a number, a field such as"),
+        ("/ 60", "/", "parameter \"handover\" value: at character 76: a number, a field such as"),
         (
             "[local.expected]",
             "[local.expectation]",

@@ -16,6 +16,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Channel, RuleSet, RulesError, Surroundings};
 
+mod against;
+
 /// The most rules of a file.
 const RULES_MAX: usize = 1_000;
 /// The longest `hold` and `keep`, minutes: a week.
@@ -70,6 +72,9 @@ struct RawRule {
     at_least: BTreeMap<String, i64>,
     breach: String,
     clear: Option<String>,
+    /// Channels may be called although the framework that is watched has unverified numbers.
+    #[serde(default)]
+    unverified: bool,
     hold: Duration,
     keep: Duration,
     severity: String,
@@ -179,7 +184,8 @@ pub(super) fn read(text: &str, surroundings: Surroundings<'_>) -> Checked<RuleSe
     let silences = file.silence.into_iter().enumerate();
     let silences: Checked<_> =
         silences.map(|(index, table)| silence(index + 1, table, &rules, surroundings)).collect();
-    Ok(RuleSet { rules, channels, fallback: file.alerts.fallback, silences: silences? })
+    let targets = surroundings.targets.clone();
+    Ok(RuleSet { rules, channels, fallback: file.alerts.fallback, silences: silences?, targets })
 }
 
 fn channel(place: &str, table: toml::Table) -> Checked<Channel> {
@@ -266,8 +272,15 @@ impl RuleReader<'_> {
         let fields: Vec<FieldRef> = value.fields().chain(at_least.iter().map(|(field, _)| *field)).collect();
         let series = self.series(place, &raw.series, &fields)?;
         exists(place, level, series, &fields)?;
-        let breach = Condition::parse(&raw.breach).or_else(|error| wrong(place, "breach", error))?;
-        let clear = clear(place, breach, raw.clear.as_deref())?;
+        self.frameworks(place, &raw, series, &fields)?;
+        let against_target = Condition::against_target(&raw.breach);
+        let (breach, clear) = match against_target {
+            Some(breach) => (breach, self.clear_of_target(place, breach, value, raw.clear.as_deref())?),
+            None => {
+                let breach = Condition::parse(&raw.breach).or_else(|error| wrong(place, "breach", error))?;
+                (breach, clear(place, breach, raw.clear.as_deref())?)
+            }
+        };
         let severity = severity(place, &raw.severity)?;
         known_channels(place, "channels", &raw.channels, self.channels)?;
         let escalations = self.escalations(place, raw.escalate)?;
@@ -282,6 +295,7 @@ impl RuleReader<'_> {
             at_least,
             breach,
             clear,
+            against_target: against_target.is_some(),
             hold: minutes(place, "hold", raw.hold)?,
             keep: minutes(place, "keep", raw.keep)?,
             severity,
@@ -435,6 +449,9 @@ fn at_least(place: &str, raw: &BTreeMap<String, i64>) -> Checked<Vec<(FieldRef, 
 fn exists(place: &str, level: Level, series: SeriesFilter, fields: &[FieldRef]) -> Checked<()> {
     for field in fields {
         let (measure, name) = (field.measure, field.measure.as_str());
+        if matches!(measure, Measure::Standard | Measure::FirstKnown) {
+            return wrong(place, "value", format!("rules do not judge {name}: it is never a newest minute"));
+        }
         if !measure.exists_at(level) {
             return wrong(place, "level", format!("{name} does not exist at level {}", level.as_str()));
         }

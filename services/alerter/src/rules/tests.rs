@@ -35,7 +35,9 @@ summary = "{name}: {value:%}"
 
 fn load(text: &str) -> Result<RuleSet, RulesError> {
     let organisations = testing::organisations();
-    load_rules(text, Surroundings { organisations: &organisations, windows: &DEFAULT_WINDOWS })
+    let (targets, frameworks) = (testing::targets(), testing::frameworks());
+    let (windows, organisations) = (&DEFAULT_WINDOWS[..], &*organisations);
+    load_rules(text, Surroundings { organisations, windows, targets: &targets, frameworks: &frameworks })
 }
 
 /// The rule with the line of a key replaced; an empty line takes the key out.
@@ -92,6 +94,59 @@ fn a_rule_means_what_it_says() {
 }
 
 #[test]
+fn a_rule_compares_with_the_dated_target() {
+    let text = with("breach", "breach = \"< target\"");
+    for clear in ["clear = \">= target\"", "clear = \">=target\""] {
+        let rule = load(&text.replace("clear = \">= 0.78\"", clear)).unwrap().rules.remove(0);
+        assert!(rule.against_target);
+    }
+    let without = text.replace("clear = \">= 0.78\"\n", "");
+    assert!(load(&without).unwrap().rules.remove(0).against_target);
+    let other =
+        without.replace("ae_four_hour.within / ", "ae_four_hour.over_12h / ").replace("{value:%}", "");
+    assert_eq!(
+        load(&other).unwrap_err().to_string(),
+        "rule \"four-hour\" breach: there is no target of ae_four_hour.over_12h / ae_four_hour.departed in targets.toml"
+    );
+}
+
+#[test]
+fn a_framework_with_unverified_numbers_calls_nobody_unless_the_rule_says_so() {
+    const OPEL: &str = "[channel.log]\ntype = \"log\"\n[[rule]]\nid = \"opel\"\nlevel = \"trust\"\nseries = { framework = \"unsure\" }\n\
+        value = \"opel.opel\"\nbreach = \">= 4\"\nhold = \"5m\"\nkeep = \"5m\"\nseverity = \"page\"\nchannels = [\"log\"]\nsummary = \"{name}\"\n";
+    let unverified = "rule \"opel\" channels: the framework \"unsure\" has unverified numbers: write unverified = true to \
+                      call somebody on them all the same, or leave channels empty";
+    let escalate = "channels = []\nescalate = [{ after = \"5m\", channels = [\"log\"] }]";
+    let parameter = ("value = \"opel.opel\"", "value = \"opel_parameter.points\"");
+    for (right, changed, error) in [
+        ("", "", Some(unverified)),
+        ("channels = [\"log\"]", escalate, Some(unverified)),
+        ("series = { framework = \"unsure\" }\n", "", Some(unverified)),
+        (parameter.0, parameter.1, Some("rule \"opel\" series: [\"unsure\"] is no framework and parameter")),
+        ("unsure", "sure", None),
+        ("channels = [\"log\"]", "channels = []", None),
+        ("severity", "unverified = true\nseverity", None),
+        (
+            "unsure",
+            "old",
+            Some(
+                "rule \"opel\" series.framework: \"old\" is not computed; opel in the configuration names: sure, unsure",
+            ),
+        ),
+        ("opel.opel", "opel.score / opel.missing", Some(unverified)),
+    ] {
+        let found = load(&OPEL.replacen(right, changed, 1)).map(|_| ()).map_err(|error| error.to_string());
+        assert_eq!(found.err().as_deref(), error, "{right} {changed}");
+    }
+    let periodic =
+        OPEL.replace("framework = \"unsure\"", "").replace("opel.opel", "standard.met / standard.total");
+    assert_eq!(
+        load(&periodic).unwrap_err().to_string(),
+        "rule \"opel\" value: rules do not judge standard: it is never a newest minute"
+    );
+}
+
+#[test]
 fn an_edit_changes_the_version_and_a_reordering_does_not() {
     let version = |text: &str| load(text).unwrap().rules.remove(0).version;
     let plain = version(&with("none", ""));
@@ -113,11 +168,7 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
         "level = \"ward\"",
         "rule \"four-hour\" level: \"ward\" is no level: one of site, service, trust, system, region, nation, group",
     ),
-    (
-        "level",
-        "level = \"group\"",
-        "rule \"four-hour\" level: \"group\" is not supported yet: one of site, service, trust, system, region, nation, group",
-    ),
+    ("level", "level = \"group\"", "rule \"four-hour\" orgs: \"S1\" is no group of organisations.csv"),
     ("level", "level = \"trust\"", "rule \"four-hour\" orgs: \"S1\" is no trust of organisations.csv"),
     ("orgs", "orgs = [\"S9\"]", "rule \"four-hour\" orgs: \"S9\" is no site of organisations.csv"),
     ("orgs", "orgs = [\"S1\", \"S1\"]", "rule \"four-hour\" orgs: \"S1\" stands twice"),
@@ -170,7 +221,17 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
     (
         "breach",
         "breach = \"< target\"",
-        "rule \"four-hour\" breach: \"< target\" compares with the dated target: that is not supported yet, write a number",
+        "rule \"four-hour\" clear: breach compares with the target: leave clear out, or write \">= target\"",
+    ),
+    (
+        "clear",
+        "clear = \">= target\"",
+        "rule \"four-hour\" clear: \">= target\" compares with the dated target: breach and clear must both do, or neither",
+    ),
+    (
+        "value",
+        "value = \"standard.met / standard.total\"",
+        "rule \"four-hour\" series.type: no measure of this rule has a tag type: leave it out",
     ),
     (
         "clear",

@@ -161,6 +161,28 @@ fn an_episode_is_told_once_and_ends_once() {
 }
 
 #[test]
+fn against_the_target_the_one_in_force_on_the_day_is_held() {
+    let text = RULES.replace("< 0.76", "< target").replace("clear = \">= 0.78\"\n", "");
+    let mut drill = Drill::new(&text);
+    for minute in 0..3 {
+        drill.minute(minute, 78, 100);
+    }
+    assert_eq!(drill.told(), [""; 0], "78 % is the target from 21 November 2026 on");
+    for minute in 3..6 {
+        drill.minute(minute, 77, 100);
+    }
+    assert_eq!(drill.told(), ["am firing 1 0.770"]);
+    let mut alerter = alerter(&text);
+    let (midnight, mut due) = (M - 14 * 60, Vec::new());
+    for minute in midnight - 2..=midnight {
+        let now_ms = i64::from(minute) * 60_000 + 2_000;
+        alerter.on_minute(&four_hour("S1", minute, 1, 94, 100), now_ms);
+        due = alerter.tick(now_ms);
+    }
+    assert_eq!(due.remove(0).notice.threshold, "< 0.95", "the point of midnight belongs to the day before");
+}
+
+#[test]
 fn the_notice_says_who_what_and_where() {
     let mut alerter = alerter(RULES);
     let mut due = Vec::new();

@@ -9,6 +9,7 @@ use domain::measures::{DEFAULT_WINDOWS, Measure, Number, SeriesKey, Tag, TagKind
 use domain::time::Minute;
 use serde::Serialize;
 
+use super::targets::{self, TargetView};
 use super::{Board, Refusal, failure, instant, json};
 use crate::live::Mode;
 use crate::read::{Points, Range};
@@ -52,6 +53,9 @@ struct SeriesView {
     tags: BTreeMap<&'static str, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<String>,
+    /// The targets that were in force in the time that is asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<TargetView>,
     /// Unix seconds, then the fields. A minute without a point says the same as zeros (spec 2.4).
     points: Vec<Vec<Figure>>,
 }
@@ -98,7 +102,7 @@ pub(super) async fn measures(
             if let Some(range) = question.range {
                 for org in &question.orgs {
                     let points = reader.matching(org, range, &|key| question.wants(key))?;
-                    series.extend(views(org, points, &for_answer));
+                    series.extend(views(org, points, range, &for_answer));
                 }
             }
             Ok(question.answer(series))
@@ -341,7 +345,7 @@ fn quoted(text: &str) -> String {
     format!("{short:?}")
 }
 
-fn views(org: &str, points: Points, board: &Board) -> Vec<SeriesView> {
+fn views(org: &str, points: Points, range: Range, board: &Board) -> Vec<SeriesView> {
     let table = board.organisations();
     let Some(found) = table.find(org).map(|id| table.get(id)) else { return Vec::new() };
     let view = |(key, points): (SeriesKey, Vec<(Minute, domain::measures::Values)>)| {
@@ -356,6 +360,7 @@ fn views(org: &str, points: Points, board: &Board) -> Vec<SeriesView> {
             level: found.level.as_str(),
             tags: key.tags().map(|(name, text)| (name, text.to_owned())).collect(),
             window: key.window.map(|window| window.to_string()),
+            targets: targets::in_force(board, found.level, &key, range),
             points: points.into_iter().map(row).collect(),
         }
     };

@@ -1,37 +1,48 @@
-//! Reads what a report needs from the store. Responsible for which rows are a period's, and for who is below the
-//! floor; adding up is [`super::figures`]'s.
+//! Reads what a report needs from the store. Responsible for which rows are a period's, whether events or returns stand
+//! for it, and who is below the floor; adding up is [`super::figures`]'s.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::OrgId;
 use domain::measures::{Measure, TypeTag};
 use domain::organisations::{Level, Organisations};
-use domain::time::Minute;
+use domain::time::{LondonDays, Minute};
 
-use super::figures::{self, Figures, Source};
+use super::escalation::Escalation;
+use super::figures::{self, Figures, FourHour, Source};
 use super::number::{Better, Share};
-use super::period::Period;
-use super::{Below, BelowCount, BelowOne, Place, Report, ReportError, Request, Targets};
+use super::period::{Period, Span};
+use super::standards::{self, Held};
+use super::{Below, BelowCount, BelowOne, Place, Report, ReportError, Request, Rules};
 use crate::read::Reader;
 use crate::row::Row;
+
+/// How far back a return may lie that is still the newest of its standard: a year and its longest delay.
+const RETURNS_BACK_MINUTES: u32 = 500 * 1_440;
+/// And one of the year before.
+const A_YEAR_MINUTES: u32 = 370 * 1_440;
 
 /// Makes the report.
 pub(super) fn gather(
     reader: &mut Reader,
     request: &Request,
-    targets: &Targets,
+    rules: Rules<'_>,
 ) -> Result<Report, ReportError> {
     let organisations = reader.organisations()?.ok_or(ReportError::NoOrganisations)?;
     let published = reader.published()?;
     let org = subject(&organisations, request.org.as_deref())?;
     let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
-    let mut gathering = Gathering { reader, organisations: &organisations, org, targets };
-    let now = gathering.figures(request.period)?;
-    let before = gathering.figures(request.period.before())?;
-    let year_before = gathering.figures(request.period.year_before())?;
-    let below = gathering.below(request.floor, &now, &year_before)?;
     let place = place(&organisations, org);
-    Ok(Report { place, as_at, published, now, before, year_before, below })
+    let days = LondonDays::new();
+    let mut gathering = Gathering { reader, organisations: &organisations, org, place: &place, rules, days };
+    let (now, members) = gathering.figures(request.period)?;
+    let (before, _) = gathering.figures(request.period.before())?;
+    let (year_before, members_then) = gathering.figures(request.period.year_before())?;
+    let below = gathering.below(request.floor, [&now, &year_before], [&members, &members_then]);
+    let standards = gathering.standards(request.period.end(), as_at)?;
+    let mut escalations = members.escalations;
+    escalations.sort_by(|a, b| b.level().cmp(&a.level()).then_with(|| a.place.code.cmp(&b.place.code)));
+    Ok(Report { place, as_at, published, now, before, year_before, below, standards, escalations })
 }
 
 fn subject(organisations: &Organisations, code: Option<&str>) -> Result<OrgId, ReportError> {
@@ -53,98 +64,169 @@ struct Gathering<'a> {
     reader: &'a mut Reader,
     organisations: &'a Organisations,
     org: OrgId,
-    targets: &'a Targets<'a>,
+    place: &'a Place,
+    rules: Rules<'a>,
+    days: LondonDays,
 }
 
+/// What a period's rows say of everybody at or below the organisation.
+#[derive(Default)]
+struct Members {
+    /// Within four hours, all types, of those of the level that the floor is for.
+    shares: BTreeMap<OrgId, Share>,
+    escalations: Vec<Escalation>,
+}
+
+type Rows = Vec<(Minute, Row)>;
+
 impl Gathering<'_> {
-    fn figures(&mut self, period: Period) -> Result<Figures, ReportError> {
+    fn figures(&mut self, period: Period) -> Result<(Figures, Members), ReportError> {
         let mut figures = Figures::new(period);
         let midnights = period.midnights();
         let rows = self.rows(self.org, period)?;
         for (at, row) in &rows {
             figures.add(*at, row);
         }
-        let mut held = of_midnights(&rows, &midnights);
+        let mut held = of_midnights(&rows, &midnights, &|row| has_days(row));
         // A quiet organisation has no row of a day on which the country has one.
         let root = self.organisations.path(self.org).last().copied().unwrap_or(self.org);
         if root != self.org && held.len() < midnights.len() {
-            held.extend(of_midnights(&self.rows(root, period)?, &midnights));
+            held.extend(of_midnights(&self.rows(root, period)?, &midnights, &|row| has_days(row)));
         }
         figures.held = held.len();
-        figures.source = if held.is_empty() { Source::NotHeld } else { Source::Days };
-        figures.target = (self.targets)(&place(self.organisations, self.org), period.end());
-        for site in self.organisations.sites_below(self.org).to_vec() {
-            for (at, row) in self.rows(site, period)? {
-                if midnights.binary_search(&at).is_ok() {
-                    figures.feeds.site_days += 1;
-                    figures.feeds.stale += usize::from(row.freshness.stale);
-                }
-            }
-        }
-        Ok(figures)
+        figures.returned = returned(&Held::of(&rows), period);
+        figures.source = if !figures.is_whole() && figures.returned.contains_key(&TypeTag::All) {
+            Source::Returns
+        } else if held.is_empty() {
+            Source::NotHeld
+        } else {
+            Source::Days
+        };
+        let value = "ae_four_hour.within / ae_four_hour.departed";
+        let series = (Measure::AeFourHour, TypeTag::All.into());
+        figures.target = standards::in_force(self.rules, self.place, value, series, period.end(), &self.days);
+        let members = self.members(&mut figures, &midnights)?;
+        Ok((figures, members))
     }
 
-    fn rows(&mut self, org: OrgId, period: Period) -> Result<Vec<(Minute, Row)>, ReportError> {
+    fn rows(&mut self, org: OrgId, period: Period) -> Result<Rows, ReportError> {
         let (first, last) = period.bounds();
         Ok(self.reader.daily(&self.organisations.get(org).code, first, last)?)
     }
 
-    /// Trusts below the organisation; of a trust its sites.
-    fn below(&mut self, floor: f64, now: &Figures, year_before: &Figures) -> Result<Below, ReportError> {
-        let level = match self.organisations.get(self.org).level {
-            Level::Nation | Level::Region | Level::System | Level::Group => Level::Trust,
-            Level::Trust | Level::Site | Level::Service => Level::Site,
-        };
-        let mut below = Below { level, floor, now: None, year_before: None, organisations: Vec::new() };
-        let members: Vec<OrgId> = self.organisations.iter().map(|(id, _)| id).collect();
-        for id in members {
-            if self.organisations.get(id).level != level || !self.organisations.path(id).contains(&self.org) {
+    /// Everybody at or below the organisation; counts the days of sites on which feeds were silent.
+    fn members(&mut self, figures: &mut Figures, midnights: &[Minute]) -> Result<Members, ReportError> {
+        let level = self.level_of_floor();
+        let mut members = Members::default();
+        let ids: Vec<OrgId> = self.organisations.iter().map(|(id, _)| id).collect();
+        for id in ids {
+            if !self.organisations.path(id).contains(&self.org) {
                 continue;
             }
-            let share = self.share(id, now)?;
-            let earlier = self.share(id, year_before)?;
-            count(&mut below.now, share, floor);
-            count(&mut below.year_before, earlier, floor);
-            if let Some(now) = share.filter(|share| share.misses(floor, Better::Higher)) {
-                let earlier = earlier.filter(|share| share.whole > 0);
-                let place = place(self.organisations, id);
-                below.organisations.push(BelowOne { place, now, year_before: earlier });
+            let rows = self.rows(id, figures.period)?;
+            let own = self.organisations.get(id).level;
+            if own == Level::Site {
+                let heard = of_midnights(&rows, midnights, &|row| has_days(row));
+                let stale = of_midnights(&rows, midnights, &|row| has_days(row) && row.freshness.stale);
+                figures.feeds.site_days += heard.len();
+                figures.feeds.stale += stale.len();
             }
+            if own == level {
+                members.shares.insert(id, share(&rows, figures));
+            }
+            members.escalations.extend(Escalation::of(place(self.organisations, id), &rows));
         }
-        below.organisations.sort_by(|a, b| {
+        Ok(members)
+    }
+
+    /// Trusts below the organisation; of a trust its sites.
+    fn level_of_floor(&self) -> Level {
+        match self.place.level {
+            Level::Nation | Level::Region | Level::System | Level::Group => Level::Trust,
+            Level::Trust | Level::Site | Level::Service => Level::Site,
+        }
+    }
+
+    fn below(&self, floor: f64, figures: [&Figures; 2], members: [&Members; 2]) -> Below {
+        let counted = |at: usize| {
+            let shares = members[at].shares.values();
+            (figures[at].source != Source::NotHeld).then(|| BelowCount {
+                below: shares.clone().filter(|share| share.misses(floor, Better::Higher)).count(),
+                of: shares.filter(|share| share.whole > 0).count(),
+            })
+        };
+        let earlier = |id: &OrgId| members[1].shares.get(id).copied().filter(|share| share.whole > 0);
+        let mut organisations: Vec<BelowOne> = members[0]
+            .shares
+            .iter()
+            .filter(|(_, share)| share.misses(floor, Better::Higher))
+            .map(|(id, share)| BelowOne {
+                place: place(self.organisations, *id),
+                now: *share,
+                year_before: earlier(id),
+            })
+            .collect();
+        organisations.sort_by(|a, b| {
             let rate = |one: &BelowOne| one.now.ratio().unwrap_or(1.0);
             let order = rate(a).total_cmp(&rate(b)).then(b.now.whole.cmp(&a.now.whole));
             order.then_with(|| a.place.code.cmp(&b.place.code))
         });
-        Ok(below)
+        Below { level: self.level_of_floor(), floor, now: counted(0), year_before: counted(1), organisations }
     }
 
-    /// Within four hours, all types, of an organisation in a period; `None` where that period is not held at all.
-    fn share(&mut self, org: OrgId, period: &Figures) -> Result<Option<Share>, ReportError> {
-        match period.source {
-            Source::NotHeld => Ok(None),
-            Source::Returns | Source::Days => {
-                let key = figures::daily(Measure::AeFourHour, TypeTag::All.into());
-                let mut share = Share::default();
-                for (_, row) in self.rows(org, period.period)? {
-                    if let Some([departed, within, ..]) = row.values(&key) {
-                        share = Share::of(share.part + within, share.whole + departed);
-                    }
-                }
-                Ok(Some(share))
-            }
+    fn standards(&mut self, end: Minute, as_at: Minute) -> Result<Vec<standards::StandardLine>, ReportError> {
+        let first = end.minus(RETURNS_BACK_MINUTES + A_YEAR_MINUTES);
+        let rows = self.reader.daily(&self.place.code, first, end)?;
+        let oldest = end.minus(RETURNS_BACK_MINUTES);
+        let lines = Held::of(&rows).lines(self.place, self.rules, end, as_at);
+        Ok(lines.into_iter().filter(|line| line.end >= oldest).collect())
+    }
+}
+
+/// Whether a row has the figures of a day, and not only returns, which come for months of which nothing else is held.
+fn has_days(row: &Row) -> bool {
+    row.series.is_empty() || row.series.iter().any(|series| series.key.measure != Measure::Standard)
+}
+
+fn of_midnights(rows: &Rows, midnights: &[Minute], wanted: &dyn Fn(&Row) -> bool) -> BTreeSet<Minute> {
+    let is_wanted = |(at, row): &&(Minute, Row)| midnights.binary_search(at).is_ok() && wanted(row);
+    rows.iter().filter(is_wanted).map(|(at, _)| *at).collect()
+}
+
+/// Within four hours, all types, of an organisation.
+fn share(rows: &Rows, figures: &Figures) -> Share {
+    match figures.source {
+        Source::NotHeld => Share::default(),
+        Source::Returns => {
+            let returned = returned(&Held::of(rows), figures.period);
+            returned.get(&TypeTag::All).copied().unwrap_or_default().share()
+        }
+        Source::Days => {
+            let key = figures::daily(Measure::AeFourHour, TypeTag::All.into());
+            let values = rows.iter().filter_map(|(_, row)| row.values(&key));
+            values.fold(Share::default(), |share, [departed, within, ..]| {
+                Share::of(share.part + within, share.whole + departed)
+            })
         }
     }
 }
 
-fn of_midnights(rows: &[(Minute, Row)], midnights: &[Minute]) -> BTreeSet<Minute> {
-    rows.iter().map(|(at, _)| *at).filter(|at| midnights.binary_search(at).is_ok()).collect()
-}
-
-/// Counts an organisation among those with departures, and among those below.
-fn count(counts: &mut Option<BelowCount>, share: Option<Share>, floor: f64) {
-    let Some(share) = share else { return };
-    let counts = counts.get_or_insert(BelowCount { below: 0, of: 0 });
-    counts.of += usize::from(share.whole > 0);
-    counts.below += usize::from(share.misses(floor, Better::Higher));
+/// What was returned of a period as a whole: its four-hour figures by type.
+fn returned(held: &Held, period: Period) -> BTreeMap<TypeTag, FourHour> {
+    let standard = match period.span {
+        Span::Day => return BTreeMap::new(),
+        Span::Week => "ae-four-hours-weekly",
+        Span::Month => "ae-four-hours-monthly",
+    };
+    let types = [
+        (TypeTag::All, ""),
+        (TypeTag::One, "-type-1"),
+        (TypeTag::Two, "-type-2"),
+        (TypeTag::Three, "-type-3"),
+    ];
+    let of = |(tag, suffix): (TypeTag, &str)| {
+        let found = held.get(&format!("{standard}{suffix}"), period.end())?;
+        Some((tag, FourHour { departed: found.total, within: found.met, over_12h: None }))
+    };
+    types.into_iter().filter_map(of).collect()
 }

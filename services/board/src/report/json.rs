@@ -4,9 +4,11 @@
 use domain::measures::{Number, SeriesKey, TypeTag};
 use serde_json::{Map, Value, json};
 
+use super::escalation::{Computed, Escalation, Levels};
 use super::figures::{Figures, FourHour, Source, Tally};
 use super::number::Share;
-use super::{BelowCount, BelowOne, Place, Report};
+use super::standards::{Returned, StandardLine};
+use super::{BelowCount, BelowOne, Place, Report, Target, period};
 
 /// The name and version of this form.
 pub const FORMAT: &str = "sitrep-report/1";
@@ -14,7 +16,7 @@ pub const FORMAT: &str = "sitrep-report/1";
 /// The report, indented, with a line end.
 pub fn write(report: &Report) -> String {
     let document = report.document();
-    let [now, before, year_before] = report.periods().map(period);
+    let [now, before, year_before] = report.periods().map(figures);
     let below = &report.below;
     let value = json!({
         "format": FORMAT,
@@ -32,6 +34,8 @@ pub fn write(report: &Report) -> String {
             "year_before": below.year_before.map(below_count),
             "organisations": below.organisations.iter().map(below_one).collect::<Vec<_>>(),
         },
+        "standards": report.standards.iter().map(standard).collect::<Vec<_>>(),
+        "escalation": report.escalations.iter().map(escalation).collect::<Vec<_>>(),
     });
     let mut text = serde_json::to_string_pretty(&value).expect("a tree of JSON values is written");
     text.push('\n');
@@ -56,7 +60,53 @@ fn below_one(found: &BelowOne) -> Value {
     })
 }
 
-fn period(figures: &Figures) -> Value {
+fn standard(line: &StandardLine) -> Value {
+    json!({
+        "standard": line.id,
+        "title": line.title,
+        "kind": line.kind.as_str(),
+        "better": line.better.as_str(),
+        "last": period::day_of(line.end).to_string(),
+        "newest": returned(line.newest),
+        "target": line.target.as_ref().map(target),
+        "misses": line.misses(),
+        "year_before": line.year_before.map(returned),
+        "overdue": line.overdue.map(|(end, missing)| {
+            json!({ "last": period::day_of(end).to_string(), "missing": missing })
+        }),
+    })
+}
+
+fn returned(found: Returned) -> Value {
+    json!({
+        "met": found.met,
+        "total": found.total,
+        "count": found.count,
+        "total_s": found.total_s,
+        "p90_s": (found.p90_s > 0).then_some(found.p90_s),
+        "reporting": found.reporting,
+        "expected": found.expected,
+    })
+}
+
+fn escalation(found: &Escalation) -> Value {
+    let levels = |levels: &Levels| json!({ "at_end": levels.at_end, "highest": levels.highest });
+    let computed = |one: &Computed| {
+        let value = json!({ "level": levels(&one.levels), "score": one.score, "missing": one.missing });
+        (one.framework.clone(), value)
+    };
+    json!({
+        "organisation": place(&found.place),
+        "declared": found.declared.iter().map(|(scale, held)| (scale.clone(), levels(held))).collect::<Map<_, _>>(),
+        "computed": found.computed.iter().map(computed).collect::<Map<_, _>>(),
+    })
+}
+
+fn target(target: &Target) -> Value {
+    json!({ "value": target.value, "verified": target.verified })
+}
+
+fn figures(figures: &Figures) -> Value {
     let four_hour: Map<String, Value> = [TypeTag::All, TypeTag::One, TypeTag::Two, TypeTag::Three]
         .into_iter()
         .filter_map(|tag| Some((tag.as_str().to_owned(), four_hour(figures.four_hour(tag)?))))
@@ -69,7 +119,7 @@ fn period(figures: &Figures) -> Value {
         "days": figures.days,
         "days_held": figures.held,
         "source": figures.source.as_str(),
-        "target": figures.target.as_ref().map(|target| json!({ "value": target.value, "verified": target.verified })),
+        "target": figures.target.as_ref().map(target),
         "feeds": { "site_days": figures.feeds.site_days, "stale": figures.feeds.stale },
         "four_hour": if figures.source == Source::NotHeld { Value::Null } else { Value::Object(four_hour) },
         "series": figures.series().map(|(key, tally)| series(key, tally)).collect::<Vec<_>>(),
@@ -98,7 +148,7 @@ fn series(key: &SeriesKey, tally: &Tally) -> Value {
             let value = json!({
                 "sum": Tally::adds_up(field.name).then(|| number(field.number(tally.total(field.name)))),
                 "highest": number(field.number(highest.value)),
-                "highest_on": super::period::day_of(highest.at).to_string(),
+                "highest_on": period::day_of(highest.at).to_string(),
             });
             (field.name.to_owned(), value)
         })

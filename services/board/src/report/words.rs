@@ -12,6 +12,7 @@ use super::number::{self, Better, NONE, Share, count};
 use super::period::{self, Span};
 use super::{Below, BelowCount, BelowOne, Report};
 
+mod returns;
 mod tables;
 
 /// What must stand where figures of published tables are shown.
@@ -27,9 +28,11 @@ pub(super) fn document(report: &Report) -> Document {
     let mut sections = vec![four_hour(report)];
     sections.extend(below(&report.below));
     sections.extend(tables::of(report));
+    sections.extend(returns::escalation(report));
+    sections.extend(returns::standards(report));
     sections.push(completeness(report));
     Document {
-        title: format!("Situation report: {} ({})", report.place.name, report.place.code),
+        title: format!("Situation report: {}", report.place.label()),
         subtitle: days(&report.now),
         labels: labels(report),
         summary: summary(report),
@@ -51,26 +54,29 @@ fn days(figures: &Figures) -> String {
 
 fn labels(report: &Report) -> Vec<String> {
     let as_at = period::local(report.as_at);
-    let mut labels = vec![if report.is_made_up() {
-        format!(
+    let kind = match report.now.source {
+        Source::Returns => format!("Totals as they were returned, as at {as_at}."),
+        Source::Days | Source::NotHeld if report.is_made_up() => format!(
             "Made from published monthly tables, as at {as_at}: the attendances of a month and those over four hours \
              are as published, by provider and type. When within the month and how long within the bounds is made up, \
              and so is what follows from it: single days and weeks, arrivals, 12 hours since arrival, who was present."
-        )
-    } else {
-        format!("Live, unvalidated, as at {as_at}.")
-    }];
+        ),
+        Source::Days | Source::NotHeld => format!("Live, unvalidated, as at {as_at}."),
+    };
+    let mut labels = vec![kind];
     if report.now.period.end() > report.as_at {
         labels.push("The period is not over: what follows is what there is of it so far.".to_owned());
     }
-    for figures in report.periods() {
-        if figures.source == Source::Returns {
-            labels.push(format!(
-                "{}: the four-hour figures are totals that were returned for the whole period, not counted from \
-                 events.",
-                number::capital(&figures.period.title())
-            ));
-        }
+    let returned: Vec<String> = report
+        .periods()
+        .iter()
+        .filter(|figures| figures.source == Source::Returns)
+        .map(|figures| figures.period.title())
+        .collect();
+    if let Some(titles) = joined(&returned) {
+        labels.push(format!(
+            "The four-hour figures of {titles} are totals returned for the whole period, not counted from events."
+        ));
     }
     labels
 }
@@ -203,12 +209,16 @@ fn lowest(below: &Below) -> Option<String> {
             format!("{} ({share} of {})", one.place.name, count(one.now.whole))
         })
         .collect();
-    let last = names.last()?;
-    let text = match names.len() {
-        1 => last.clone(),
-        more => format!("{} and {last}", names[..more - 1].join(", ")),
-    };
-    Some(format!("The lowest, all types: {text}."))
+    Some(format!("The lowest, all types: {}.", joined(&names)?))
+}
+
+/// `a, b and c`; `None` of nothing.
+fn joined(texts: &[String]) -> Option<String> {
+    match texts {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first @ .., last] => Some(format!("{} and {last}", first.join(", "))),
+    }
 }
 
 fn heads(report: &Report, first: &str) -> Vec<String> {
@@ -280,7 +290,7 @@ fn below(below: &Below) -> Option<Section> {
     let head = [&number::capital(one), "Within", "Attendances", "Over four hours", "A year before"];
     let mut section = Section::new(&title, &head);
     for found in below.organisations.iter().take(NAMED) {
-        section.row(&format!("{} ({})", found.place.name, found.place.code), below_cells(found, below.floor));
+        section.row(&found.place.label(), below_cells(found, below.floor));
     }
     let earlier = match below.year_before {
         Some(earlier) => format!("{} of {}", count(earlier.below as i64), count(earlier.of as i64)),

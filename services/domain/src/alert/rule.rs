@@ -3,7 +3,7 @@
 //! Pure and typed: a rule that exists can be judged. Reading it from a file is the alerter's work.
 
 use super::template::Template;
-use super::value::{Amount, Condition, FieldRef, Value};
+use super::value::{Amount, Condition, Decimal, FieldRef, Value};
 use super::{Fingerprint, Severity};
 use crate::measures::{Measure, SeriesKey, Tag, TagKind, TypeTag, Window};
 use crate::organisations::Level;
@@ -148,10 +148,12 @@ pub struct Rule {
     pub value: Value,
     /// Fields that must reach a count, else there is no judgement.
     pub at_least: Vec<(FieldRef, i64)>,
-    /// The wrong side.
+    /// The wrong side; of a rule against the target only the comparison counts.
     pub breach: Condition,
     /// The right side; shares no number with `breach`.
     pub clear: Condition,
+    /// Whether the threshold of both sides is the dated target in force.
+    pub against_target: bool,
     /// Event minutes in breach before it fires.
     pub hold: u32,
     /// Event minutes clear before it resolves.
@@ -220,27 +222,38 @@ impl Rule {
             && window.is_none_or(|wanted| tags.window == Some(wanted))
     }
 
-    /// What the fields of a minute say. A field that is not known makes it unjudged.
-    pub fn judge(&self, field: impl Fn(FieldRef) -> Option<i64>) -> Judged {
+    /// The two sides, given the target in force; `None`: there is none, and so no judgement.
+    pub fn sides(&self, target: Option<Decimal>) -> Option<(Condition, Condition)> {
+        if !self.against_target {
+            return Some((self.breach, self.clear));
+        }
+        let with = |side: Condition, threshold| Condition { threshold, ..side };
+        target.map(|target| (with(self.breach, target), with(self.clear, target)))
+    }
+
+    /// What the fields of a minute say, given the target in force. A field that is not known makes it unjudged.
+    pub fn judge(&self, target: Option<Decimal>, field: impl Fn(FieldRef) -> Option<i64>) -> Judged {
         let amount = self.value.amount(&field);
         let enough = self.at_least.iter().all(|(wanted, least)| {
             field(*wanted).is_some_and(|count| count >= least.saturating_mul(wanted.field().per_unit))
         });
         let judgement = match amount {
-            Some(amount) if enough => self.side(amount),
+            Some(amount) if enough => {
+                self.sides(target).map_or(Judgement::Unjudged, |sides| side(sides, amount))
+            }
             Some(_) | None => Judgement::Unjudged,
         };
         Judged { judgement, amount }
     }
+}
 
-    fn side(&self, amount: Amount) -> Judgement {
-        if self.breach.holds(amount) {
-            Judgement::Breach
-        } else if self.clear.holds(amount) {
-            Judgement::Clear
-        } else {
-            Judgement::Between
-        }
+fn side((breach, clear): (Condition, Condition), amount: Amount) -> Judgement {
+    if breach.holds(amount) {
+        Judgement::Breach
+    } else if clear.holds(amount) {
+        Judgement::Clear
+    } else {
+        Judgement::Between
     }
 }
 
@@ -283,6 +296,7 @@ mod tests {
             at_least: vec![(FieldRef::parse("ae_four_hour.departed").unwrap(), 20)],
             breach: Condition::parse("< 0.76").unwrap(),
             clear: Condition::parse(">= 0.78").unwrap(),
+            against_target: false,
             hold: 15,
             keep: 10,
             severity: Severity::Warning,
@@ -314,9 +328,26 @@ mod tests {
             (0, 0, Judgement::Unjudged),
         ] {
             let field = |field: FieldRef| Some(if field.name() == "within" { within } else { departed });
-            assert_eq!(rule.judge(field).judgement, judgement, "{within} of {departed}");
+            assert_eq!(rule.judge(None, field).judgement, judgement, "{within} of {departed}");
         }
-        assert_eq!(rule.judge(|_| None), Judged { judgement: Judgement::Unjudged, amount: None });
+        assert_eq!(rule.judge(None, |_| None), Judged { judgement: Judgement::Unjudged, amount: None });
+    }
+
+    #[test]
+    fn against_the_target_the_one_in_force_counts_and_without_one_nothing_is_judged() {
+        let breach = Condition::against_target("< target").unwrap();
+        let rule = Rule { against_target: true, breach, clear: breach.negated(), ..rule(SHARE, TYPE_1) };
+        for (target, within, judgement) in [
+            (Some("0.95"), 94, Judgement::Breach),
+            (Some("0.95"), 95, Judgement::Clear),
+            (Some("0.78"), 77, Judgement::Breach),
+            (Some("0.78"), 78, Judgement::Clear),
+            (None, 1, Judgement::Unjudged),
+        ] {
+            let target = target.and_then(Decimal::parse);
+            let field = |field: FieldRef| Some(if field.name() == "within" { within } else { 100 });
+            assert_eq!(rule.judge(target, field).judgement, judgement, "{within} {target:?}");
+        }
     }
 
     #[test]
@@ -345,6 +376,7 @@ mod tests {
     fn an_area_a_category_a_parameter_is_a_tag_as_the_type_is() {
         let filter = |other| SeriesFilter { other, ..SeriesFilter::default() };
         let area = |text: &str| Tag::text(text).unwrap();
+        let rule = |value, filter| Rule { at_least: Vec::new(), ..rule(value, filter) };
         let open = rule("ae_area.present / ae_area.capacity", filter(None));
         let resus = SeriesKey::new(Measure::AeArea, area("Resus 1"), None);
         let tags = open.tags_of(resus).unwrap();

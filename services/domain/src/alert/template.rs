@@ -1,7 +1,7 @@
 //! The text of an alert. Its placeholders are a closed list of organisation, figures, threshold and link, so that a
 //! text cannot carry a patient (pitfalls: free templates leak); an unknown one is an error when the rules are loaded.
 
-use super::value::{Amount, Condition, FieldRef, Value};
+use super::value::{Amount, Condition, Decimal, FieldRef, Value};
 
 /// What a placeholder stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +72,10 @@ pub struct Facts<'a> {
     pub level: &'a str,
     /// The newest amount that was judged; `None`: none yet.
     pub amount: Option<Amount>,
-    /// The condition whose threshold is shown and which says which side is bad.
+    /// The condition that says which side is bad.
     pub breach: Condition,
+    /// The threshold that is shown; `None`: no target is in force.
+    pub threshold: Option<Decimal>,
     /// Tag `type`; empty where the value has none.
     pub department_type: &'a str,
     /// Tag `window`; empty where the value has none.
@@ -179,14 +181,15 @@ const UNKNOWN: &str = "–";
 fn filled(placeholder: Placeholder, facts: &Facts<'_>) -> String {
     let amount = |show: &dyn Fn(Amount) -> String| facts.amount.map_or_else(|| UNKNOWN.to_owned(), show);
     let rounding = facts.breach.rounding();
+    let threshold = |shown: &dyn Fn(Decimal) -> String| facts.threshold.map_or_else(|| "–".to_owned(), shown);
     match placeholder {
         Placeholder::Name => facts.name.to_owned(),
         Placeholder::Org => facts.org.to_owned(),
         Placeholder::Level => facts.level.to_owned(),
         Placeholder::Value => amount(&|amount| amount.plain(rounding)),
         Placeholder::ValuePercent => amount(&|amount| amount.percent(rounding)),
-        Placeholder::Threshold => facts.breach.threshold.to_string(),
-        Placeholder::ThresholdPercent => facts.breach.threshold.percent(),
+        Placeholder::Threshold => threshold(&|threshold| threshold.to_string()),
+        Placeholder::ThresholdPercent => threshold(&|threshold| threshold.percent()),
         Placeholder::Type => facts.department_type.to_owned(),
         Placeholder::Window => facts.window.to_owned(),
         Placeholder::Minute => facts.minute.to_owned(),
@@ -217,6 +220,7 @@ mod tests {
             level: "site",
             amount,
             breach: Condition::parse("< 0.76").unwrap(),
+            threshold: Decimal::parse("0.76"),
             department_type: "1",
             window: "4h",
             minute: "2026-11-21T14:07:00Z",

@@ -31,8 +31,8 @@ pub enum ValueError {
         "\"{0}\" is not a condition: write <, <=, > or >= and a number with at most 9 decimals, such as \"< 0.76\""
     )]
     Condition(String),
-    /// Dated targets are not built yet.
-    #[error("\"{0}\" compares with the dated target: that is not supported yet, write a number")]
+    /// A comparison with the dated target where only a number can stand.
+    #[error("\"{0}\" compares with the dated target: breach and clear must both do, or neither")]
     Target(String),
 }
 
@@ -302,6 +302,12 @@ impl Condition {
             return Err(ValueError::Target(text.to_owned()));
         }
         Ok(Condition { comparison, threshold: Decimal::parse(rest).ok_or_else(wrong)? })
+    }
+
+    /// Reads `< target`: the comparison; its threshold stands for nothing. `None`: it compares with something else.
+    pub fn against_target(text: &str) -> Option<Condition> {
+        let sign = text.trim().strip_suffix("target")?.trim();
+        Condition::parse(&format!("{sign} 0")).ok()
     }
 
     /// Everything that it does not cover.

@@ -61,9 +61,9 @@ impl Engine {
             self.first_known.encode(&mut marks);
             each((kind::STATE, b"first known", Some(&marks)));
         }
-        if std::mem::take(&mut self.figures.since_changed) {
+        if std::mem::take(&mut self.figures.since.changed) {
             marks.clear();
-            self.figures.encode_since(&mut marks);
+            self.figures.since.encode(&mut marks);
             each((kind::STATE, b"since", Some(&marks)));
         }
         if let Some(live) = &self.live {
@@ -115,7 +115,7 @@ impl Engine {
             (b"standards", bytes) => return self.waiting.restore(bytes),
             (b"opel", bytes) => return self.escalations.restore(bytes),
             (b"first known", bytes) => return self.first_known.restore(bytes),
-            (b"since", bytes) => return self.figures.restore_since(bytes),
+            (b"since", bytes) => return self.figures.since.restore(bytes),
             (b"until", [a, b, c, d]) => {
                 let until = Minute(u32::from_le_bytes([*a, *b, *c, *d]));
                 self.restored_until = Some(until).filter(|until| until.is_in_range());

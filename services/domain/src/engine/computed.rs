@@ -222,6 +222,11 @@ impl Engine {
         if self.figures.since(org, measure, series.tag) > sweep.at() {
             return None;
         }
+        // A rate of bed states is known only if every state in it gave the number (spec 2.5).
+        let index = measure.field(field)?;
+        if measure == Measure::BedState && !sweep.beds_known(org).get(index).is_some_and(|known| *known) {
+            return None;
+        }
         let window = sweep.window(series.window)?;
         let mut found = None;
         sweep.series(org, measure, window, &mut |key, values| {
@@ -233,8 +238,8 @@ impl Engine {
         if counted_by(measure, field).is_some_and(|count| found.field(count) == Some(0)) {
             return None;
         }
-        let per_unit = measure.definition().fields[measure.field(field)?].per_unit;
-        Some(found.field(field)? as f64 / per_unit as f64)
+        let per_unit = measure.definition().fields[index].per_unit;
+        Some(found.values[index] as f64 / per_unit as f64)
     }
 }
 

@@ -103,8 +103,9 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    pub(super) fn len(&self) -> u64 {
-        self.points.len() as u64
+    /// How many there are up to a minute; a period that has not ended has no point yet.
+    pub(super) fn up_to(&self, newest: Minute) -> u64 {
+        self.points.range(..=last(newest)).count() as u64
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
@@ -127,6 +128,11 @@ impl Waiting {
             .collect();
         bytes.len().is_multiple_of(8)
     }
+}
+
+/// The greatest point of a minute.
+fn last(minute: Minute) -> (Minute, OrgId, u16) {
+    (minute, OrgId(u16::MAX), u16::MAX)
 }
 
 impl Engine {
@@ -172,11 +178,11 @@ impl Engine {
     ) -> u64 {
         let mut written = 0;
         while written < budget {
-            let Some((stamp, org, _)) = self.waiting.points.last().copied() else { break };
+            let waiting = self.waiting.points.range(..=last(live.sweep.at())).last();
+            let Some((stamp, org, _)) = waiting.copied() else { break };
             let mut series = Vec::new();
-            while let Some(point) =
-                self.waiting.points.last().copied().filter(|one| (one.0, one.1) == (stamp, org))
-            {
+            let of_org = (stamp, org, 0)..=(stamp, org, u16::MAX);
+            for point in self.waiting.points.range(of_org).copied().collect::<Vec<_>>() {
                 self.waiting.points.remove(&point);
                 let Some(standard) = self.settings.standards.standards.get(usize::from(point.2)) else {
                     continue;
@@ -202,14 +208,14 @@ impl Engine {
         written
     }
 
-    /// The returns that are overdue on the local day of the newest closed minute, and the standards that they name.
-    pub fn overdue(&self, days: &LondonDays) -> Vec<Overdue> {
+    /// The returns that are overdue on the local day of the newest closed minute.
+    pub fn overdue(&self) -> Vec<Overdue> {
         let newest = self.live.as_ref().map(|live| live.sweep.at());
-        newest.map_or_else(Vec::new, |newest| self.periodic.returns.overdue(days.date(newest)))
+        newest.map_or_else(Vec::new, |newest| self.periodic.returns.overdue(self.figures.days.date(newest)))
     }
 
     /// The first minute at which anything at a minute can be other than zero.
     pub(super) fn first(figures: &Figures, declarations: &Declarations) -> Minute {
-        declarations.first().map_or(figures.first(), |first| first.min(figures.first()))
+        declarations.first().map_or(figures.since.first(), |first| first.min(figures.since.first()))
     }
 }

@@ -14,7 +14,8 @@ use crate::time::Minute;
 impl Engine {
     /// How many org-minutes wait to be written.
     pub fn backlog(&self) -> u64 {
-        self.dirty.org_minutes(self.settings.orgs.len() as u64) + self.waiting.len()
+        let standards = self.live.as_ref().map_or(0, |live| self.waiting.up_to(live.sweep.at()));
+        self.dirty.org_minutes(self.settings.orgs.len() as u64) + standards
     }
 
     /// Whether anything of the newest closed minute waits to be written.

@@ -68,93 +68,125 @@ impl From<&Fault> for Complaint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeated {
     separators: Separators,
-    /// MSH-2 as it stood, so that the control id means the same.
-    encoding: Vec<u8>,
-    id: Vec<u8>,
-    event: Vec<u8>,
-    version: Vec<u8>,
+    /// MSH-2 as it stood, so that the control id means the same; the trigger event, the version, the control id.
+    bytes: Vec<u8>,
+    /// Where each of these ends in `bytes`.
+    ends: [usize; 4],
 }
 
 impl Default for Repeated {
     fn default() -> Repeated {
-        Repeated {
-            separators: Separators::USUAL,
-            encoding: b"^~\\&".to_vec(),
-            id: Vec::new(),
-            event: Vec::new(),
-            version: b"2.4".to_vec(),
-        }
+        Repeated::new(Separators::USUAL, [b"^~\\&", b"", b"2.4", b""])
     }
 }
 
 impl Repeated {
+    fn new(separators: Separators, parts: [&[u8]; 4]) -> Repeated {
+        let (mut bytes, mut ends) = (Vec::with_capacity(parts.iter().map(|part| part.len()).sum()), [0; 4]);
+        for (part, end) in parts.iter().zip(&mut ends) {
+            bytes.extend_from_slice(part);
+            *end = bytes.len();
+        }
+        Repeated { separators, bytes, ends }
+    }
+
     /// Of a message, as far as it can be read.
     pub fn of(message: &Message<'_>) -> Repeated {
-        let Some(header) = message.segment(b"MSH") else { return Repeated::default() };
+        let header = message.header().fields();
         let short = |path, most: usize, plain: fn(&u8) -> bool| match header.get(path) {
-            Fact::Stated(text) if text.len() <= most && text.iter().all(plain) => text.to_vec(),
-            Fact::Stated(_) | Fact::Retracted | Fact::Absent => Vec::new(),
+            Fact::Stated(text) if text.len() <= most && text.iter().all(plain) => text,
+            Fact::Stated(_) | Fact::Retracted | Fact::Absent => &[],
         };
         let event = short(Path::component(b"MSH", 9, 2), 3, u8::is_ascii_alphanumeric);
         let version = short(Path::component(b"MSH", 12, 1), 5, |byte| byte.is_ascii_digit() || *byte == b'.');
+        let version = if version.is_empty() { b"2.4" } else { version };
         let id = header.field(10).trim_ascii();
-        Repeated {
-            separators: message.separators(),
-            encoding: header.field(2).to_vec(),
-            id: id[..id.len().min(199)].to_vec(),
-            event,
-            version: if version.is_empty() { b"2.4".to_vec() } else { version },
-        }
+        let parts = [header.field(2), event, version, &id[..id.len().min(199)]];
+        Repeated::new(message.separators(), parts)
+    }
+
+    fn part(&self, number: usize) -> &[u8] {
+        let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[start..self.ends[number]]
+    }
+
+    fn encoding(&self) -> &[u8] {
+        self.part(0)
+    }
+
+    fn event(&self) -> &[u8] {
+        self.part(1)
+    }
+
+    fn version(&self) -> &[u8] {
+        self.part(2)
+    }
+
+    fn id(&self) -> &[u8] {
+        self.part(3)
     }
 
     /// From version 2.5 on ERR has fields of its own for place, code and severity.
     fn has_new_errors(&self) -> bool {
-        matches!(self.version.as_slice(), [b'2', b'.', b'5'..=b'9', ..])
+        matches!(self.version(), [b'2', b'.', b'5'..=b'9', ..])
     }
 }
 
-/// Appends the acknowledgement in its MLLP frame. `number` makes its own control id, `now` its time.
-pub fn write(
-    repeated: &Repeated,
-    answer: Answer,
-    complaint: Option<&Complaint>,
-    now: Millis,
-    number: u64,
-    out: &mut Vec<u8>,
-) {
-    let Separators { field, component, .. } = repeated.separators;
-    out.extend_from_slice(b"\x0bMSH");
-    out.push(field);
-    out.extend_from_slice(&repeated.encoding);
-    let mut fields = |texts: &[&[u8]]| {
-        for text in texts {
-            out.push(field);
-            out.extend_from_slice(text);
-        }
-    };
-    let time = stamp(now);
-    let own = format!("{}-{number}", now.0);
-    let mut kind = b"ACK".to_vec();
-    if !repeated.event.is_empty() {
-        kind.push(component);
-        kind.extend_from_slice(&repeated.event);
+/// Acknowledgements that are written together, each in its MLLP frame.
+#[derive(Debug)]
+pub struct Answers {
+    /// MSH-7.
+    time: String,
+    /// The beginning of our own control ids.
+    own: String,
+    bytes: Vec<u8>,
+}
+
+impl Answers {
+    /// None yet; `now` is their time.
+    pub fn new(now: Millis, expected: usize) -> Answers {
+        let digits: String = now.second().to_string().chars().filter(char::is_ascii_digit).collect();
+        let bytes = Vec::with_capacity(expected * 128);
+        Answers { time: digits + "+0000", own: format!("{}-", now.0), bytes }
     }
-    fields(&[b"SITREP", b"", b"", b"", time.as_bytes(), b"", &kind, own.as_bytes(), b"P", &repeated.version]);
-    out.extend_from_slice(b"\rMSA");
-    let text = complaint.map_or(Vec::new(), |complaint| escaped(&complaint.text, repeated.separators));
-    let mut fields = |texts: &[&[u8]]| {
-        for text in texts {
-            out.push(field);
-            out.extend_from_slice(text);
-        }
-    };
-    fields(&[answer.as_str().as_bytes(), &repeated.id]);
-    if let Some(complaint) = complaint {
-        fields(&[&text]);
-        out.extend_from_slice(b"\rERR");
-        error(repeated, complaint, &text, out);
+
+    /// The bytes of all.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
-    out.extend_from_slice(b"\r\x1c\r");
+
+    /// Adds one; `number` makes its own control id.
+    pub fn add(&mut self, repeated: &Repeated, answer: Answer, complaint: Option<&Complaint>, number: u64) {
+        let Separators { field, component, .. } = repeated.separators;
+        let out = &mut self.bytes;
+        out.extend_from_slice(b"\x0bMSH");
+        out.push(field);
+        out.extend_from_slice(repeated.encoding());
+        fields(out, field, &[b"SITREP", b"", b"", b"", self.time.as_bytes(), b"", b"ACK"]);
+        if !repeated.event().is_empty() {
+            out.push(component);
+            out.extend_from_slice(repeated.event());
+        }
+        fields(out, field, &[self.own.as_bytes()]);
+        out.extend_from_slice(number.to_string().as_bytes());
+        fields(out, field, &[b"P", repeated.version()]);
+        out.extend_from_slice(b"\rMSA");
+        fields(out, field, &[answer.as_str().as_bytes(), repeated.id()]);
+        if let Some(complaint) = complaint {
+            let text = escaped(&complaint.text, repeated.separators);
+            fields(out, field, &[&text]);
+            out.extend_from_slice(b"\rERR");
+            error(repeated, complaint, &text, out);
+        }
+        out.extend_from_slice(b"\r\x1c\r");
+    }
+}
+
+fn fields(out: &mut Vec<u8>, separator: u8, texts: &[&[u8]]) {
+    for text in texts {
+        out.push(separator);
+        out.extend_from_slice(text);
+    }
 }
 
 /// The fields of ERR.
@@ -225,11 +257,4 @@ fn escaped(text: &str, separators: Separators) -> Vec<u8> {
         }
     }
     out
-}
-
-/// `YYYYMMDDHHMMSS+0000`
-fn stamp(now: Millis) -> String {
-    let text = now.second().to_string();
-    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
-    digits + "+0000"
 }

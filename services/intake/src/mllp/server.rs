@@ -2,7 +2,8 @@
 //! came. All frames of one read go to the log together, so a sender that does not wait for each answer is not held up by
 //! each write; what several connections write at a time the log joins.
 //!
-//! Backpressure: a connection is not read while its frames are being written, and where the log takes no more it waits.
+//! Backpressure: what waits for the log has a bound, at which a connection is not read; where the log takes no more it
+//! waits.
 //! Nothing is answered `AA` before the log has it durably.
 
 use std::collections::HashMap;
@@ -14,30 +15,35 @@ use std::time::Duration;
 
 use contract::topics::{EVENTS, REFUSALS};
 use domain::admission::Standards;
-use domain::event::Outcome;
 use domain::organisations::Organisations;
 use domain::time::Millis;
 use runtime::clock::Clock;
 use runtime::health::Condition;
 use runtime::log::{Log, LogError, NewRecord};
+use runtime::seal::Sealer;
 use runtime::shutdown::Shutdown;
 use runtime::tls::TlsAcceptor;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Decoder;
 use super::judged::{Judged, Verdict, judge};
+use crate::desk::refusal_record;
 use crate::feed::Feed;
-use crate::hl7::answer::{self, Answer, Complaint};
-use crate::http::record;
+use crate::hl7::answer::{Answer, Answers, Complaint};
 use crate::judge::Rules;
 use crate::metrics::{ConnectionEnd, Metrics};
 use crate::pseudonym::Pseudonyms;
+use crate::shares::Shares;
 
 /// A read takes at least and at most so much.
 const READ_BYTES: (usize, usize) = (8 << 10, 64 << 10);
+
+/// Batches that may wait for the log while more is read.
+const BATCHES: usize = 4;
 
 /// How long to wait before a log that takes no more is tried again.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -79,6 +85,10 @@ pub struct Mllp {
     pub tls: Option<TlsAcceptor>,
     /// What connections may use.
     pub limits: Limits,
+    /// Seals what is refused; none: it is kept as it came.
+    pub sealer: Option<Sealer>,
+    /// How much of what each sender sends is refused.
+    pub shares: Arc<Shares>,
     /// Metrics.
     pub metrics: Metrics,
     /// Readiness: whether the log takes events.
@@ -93,6 +103,8 @@ struct Door {
     feed: Feed,
     tls: Option<TlsAcceptor>,
     limits: Limits,
+    sealer: Option<Sealer>,
+    shares: Arc<Shares>,
     metrics: Metrics,
     condition: Condition,
     clock: Arc<dyn Clock>,
@@ -141,13 +153,16 @@ pub async fn serve(listener: TcpListener, mllp: Mllp, shutdown: Shutdown) -> io:
         peers,
         tls,
         limits,
+        sealer,
+        shares,
         metrics,
         condition,
         clock,
     } = mllp;
     let rules = Rules { organisations, standards, pseudonyms };
     let answers = AtomicU64::new(1);
-    let door = Door { log, rules, feed, tls, limits, metrics, condition, clock, shutdown, answers };
+    let door =
+        Door { log, rules, feed, tls, limits, sealer, shares, metrics, condition, clock, shutdown, answers };
     let (door, guests, mut open) = (Arc::new(door), Guests::default(), JoinSet::new());
     loop {
         let accepted = tokio::select! {
@@ -192,8 +207,25 @@ async fn connection(door: Arc<Door>, stream: TcpStream, _guest: Guest) {
     door.metrics.mllp_connection_ended(end);
 }
 
-/// Reads, judges, writes and answers, until either side ends it.
-async fn converse(door: &Arc<Door>, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> ConnectionEnd {
+/// Reads and judges beside writing and answering, until either side ends it.
+async fn converse(door: &Arc<Door>, stream: impl AsyncRead + AsyncWrite + Unpin) -> ConnectionEnd {
+    let (input, output) = tokio::io::split(stream);
+    let (judged, waiting) = channel(BATCHES);
+    let (reading, writing) = (read(door, input, judged), write(door, output, waiting));
+    tokio::pin!(reading, writing);
+    tokio::select! {
+        end = &mut reading => writing.await.unwrap_or(end),
+        // The answers cannot be written any more.
+        Some(end) = &mut writing => end,
+    }
+}
+
+/// Hands on what each read completes. While there is no room for it, nothing is read.
+async fn read(
+    door: &Arc<Door>,
+    mut input: impl AsyncRead + Unpin,
+    judged: Sender<Vec<Judged>>,
+) -> ConnectionEnd {
     let limits = &door.limits;
     let (mut decoder, mut room) = (Decoder::new(limits.frame_bytes), READ_BYTES.0);
     let begun = door.shutdown.begun();
@@ -204,7 +236,7 @@ async fn converse(door: &Arc<Door>, mut stream: impl AsyncRead + AsyncWrite + Un
         buffer.reserve(room);
         let read = tokio::select! {
             () = &mut begun => return ConnectionEnd::Shutdown,
-            read = timeout(patience, stream.read_buf(buffer)) => read,
+            read = timeout(patience, input.read_buf(buffer)) => read,
         };
         match read {
             Err(_) => return ConnectionEnd::Idle,
@@ -220,72 +252,85 @@ async fn converse(door: &Arc<Door>, mut stream: impl AsyncRead + AsyncWrite + Un
         while let Some(frame) = decoder.next_frame() {
             batch.push(judge(frame, &door.feed, &door.rules, now));
         }
-        if batch.is_empty() {
-            continue;
-        }
-        let answers = door.write(batch).await;
-        match timeout(limits.write_time, stream.write_all(&answers)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return ConnectionEnd::Lost,
-            Err(_) => return ConnectionEnd::Slow,
-        }
-        // TLS holds bytes back until it is told.
-        if timeout(limits.write_time, stream.flush()).await.is_err() {
-            return ConnectionEnd::Slow;
+        if !batch.is_empty() && judged.send(batch).await.is_err() {
+            return ConnectionEnd::Lost;
         }
     }
 }
 
+/// Writes what waits to the log, all of it together, and answers it. None: the reader has ended, and all is answered.
+async fn write(
+    door: &Arc<Door>,
+    mut output: impl AsyncWrite + Unpin,
+    mut waiting: Receiver<Vec<Judged>>,
+) -> Option<ConnectionEnd> {
+    while let Some(mut batch) = waiting.recv().await {
+        while let Ok(more) = waiting.try_recv() {
+            batch.extend(more);
+        }
+        let answers = door.keep(batch).await;
+        // TLS holds bytes back until it is told.
+        let told = async {
+            output.write_all(answers.bytes()).await?;
+            output.flush().await
+        };
+        match timeout(door.limits.write_time, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Some(ConnectionEnd::Lost),
+            Err(_) => return Some(ConnectionEnd::Slow),
+        }
+    }
+    None
+}
+
 impl Door {
-    /// Writes a batch to the log and returns its acknowledgements, in order.
-    async fn write(self: &Arc<Self>, batch: Vec<Judged>) -> Vec<u8> {
-        let (mut events, mut refusals) = (Vec::new(), Vec::new());
-        for judged in &batch {
-            match &judged.verdict {
-                Verdict::Taken(records) => events.extend_from_slice(records),
-                Verdict::Refused(refusal, _) => refusals.push(record(refusal)),
+    /// Writes a batch to the log, counts it, and returns its acknowledgements, in order.
+    async fn keep(self: &Arc<Self>, mut batch: Vec<Judged>) -> Answers {
+        let (mut events, mut refusals) = (Vec::with_capacity(batch.len()), Vec::new());
+        for judged in &mut batch {
+            match &mut judged.verdict {
+                Verdict::Taken(records) => events.append(records),
+                Verdict::Refused(refusal, _) => refusals.push(refusal_record(refusal, self.sealer.as_ref())),
             }
         }
+        let (taken, refused) = (events.len() as u64, refusals.len() as u64);
         // Events first: sent again after a failure they change nothing, while a refusal would be kept twice.
-        let taken = self.append(EVENTS, events).await;
-        let refused = self.append(REFUSALS, refusals).await;
-        if taken && refused {
+        let has_events = self.append(EVENTS, events).await;
+        let has_refusals = self.append(REFUSALS, refusals).await;
+        if has_events && has_refusals {
             self.condition.holds();
         }
         let now = Millis(self.clock.now_ms());
-        let mut answers = Vec::with_capacity(batch.len() * 128);
+        let (taken, refused) = (if has_events { taken } else { 0 }, if has_refusals { refused } else { 0 });
+        let reasons = batch.iter().filter(|_| has_refusals).filter_map(|judged| match &judged.verdict {
+            Verdict::Taken(_) => None,
+            Verdict::Refused(refusal, _) => Some(refusal.reason),
+        });
+        self.metrics.judged(taken, reasons);
+        self.shares.count(&self.feed.source, taken, refused, now);
+        let mut answers = Answers::new(now, batch.len());
         for judged in &batch {
-            let kept = match judged.verdict {
-                Verdict::Taken(_) => taken,
-                Verdict::Refused(..) => refused,
-            };
-            self.answer(judged, kept, now, &mut answers);
+            self.answer(judged, has_events, has_refusals, &mut answers);
         }
         answers
     }
 
-    /// Counts a message and appends its acknowledgement.
-    fn answer(&self, judged: &Judged, kept: bool, now: Millis, out: &mut Vec<u8>) {
+    fn answer(&self, judged: &Judged, has_events: bool, has_refusals: bool, answers: &mut Answers) {
         let away;
         let (answer, complaint) = match &judged.verdict {
-            _ if !kept => {
+            Verdict::Taken(_) if has_events => (Answer::Taken, None),
+            Verdict::Refused(_, complaint) if has_refusals => (Answer::Refused, Some(complaint)),
+            Verdict::Taken(_) | Verdict::Refused(..) => {
                 away = Complaint::away();
                 (Answer::Later, Some(&away))
             }
-            Verdict::Taken(records) => {
-                self.metrics.judged(records.len() as u64, std::iter::empty::<Outcome>());
-                judged.left_out.iter().for_each(|why| self.metrics.hl7_left_out(*why));
-                (Answer::Taken, None)
-            }
-            Verdict::Refused(refusal, complaint) => {
-                self.metrics.judged(0, std::iter::once(refusal.reason));
-                (Answer::Refused, Some(complaint))
-            }
         };
         self.metrics.mllp_answers.of(answer).inc();
+        if answer == Answer::Taken {
+            judged.left_out.iter().for_each(|why| self.metrics.hl7_left_out(*why));
+        }
         if let Some(repeated) = &judged.repeated {
-            let number = self.answers.fetch_add(1, Ordering::Relaxed);
-            answer::write(repeated, answer, complaint, now, number, out);
+            answers.add(repeated, answer, complaint, self.answers.fetch_add(1, Ordering::Relaxed));
         }
     }
 

@@ -14,7 +14,8 @@ use crate::testing::{Receiver, serve};
 fn notifiers(url: String, token: Option<&str>, timeout: Duration) -> Notifiers {
     let channel = Channel::Alertmanager { url, token: token.map(Secret::new) };
     let channels = [("am".to_owned(), channel), ("log".to_owned(), Channel::Log)].into();
-    let set = RuleSet { rules: vec![], channels, fallback: None, silences: vec![] };
+    let set =
+        RuleSet { rules: vec![], channels, fallback: None, silences: vec![], targets: Default::default() };
     Notifiers::new(&set, timeout).unwrap()
 }
 

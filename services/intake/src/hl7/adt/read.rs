@@ -14,16 +14,16 @@ use crate::feed::place::{Named, Place};
 use crate::feed::zone::Nearest;
 use crate::feed::{Class, ReferenceField};
 use crate::hl7::time::Reading;
-use crate::hl7::{Message, Segment, unescape};
+use crate::hl7::{Fields, Message, Segment, unescape};
 
 const NOT_A_TIME: &str = "must be YYYYMMDD[HH[MM[SS[.S]]]][+ZZZZ or -ZZZZ], from 2000 to 2099";
 const NOT_ASCII: &str = "must hold ASCII characters only";
 
 /// The segments of one patient's visit. All but A17 have one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Visit<'m> {
     pub(super) pid: Option<Segment<'m>>,
-    pub(super) pv1: Option<Segment<'m>>,
+    pub(super) pv1: Option<Fields<'m>>,
 }
 
 /// A place of the message, and whether the message names one there at all.
@@ -42,6 +42,8 @@ impl Where<'_> {
 /// A message, what is known beside it, and what was read of its header.
 pub(super) struct Reader<'x, 'm, R> {
     pub(super) message: &'x Message<'m>,
+    header: Fields<'m>,
+    evn: Option<Segment<'m>>,
     pub(super) around: Surroundings<'m, R>,
     pub(super) recorded_at: Millis,
     /// Of times that state none, where MSH-7 shows another than the feed's zone has.
@@ -52,8 +54,9 @@ pub(super) struct Reader<'x, 'm, R> {
 impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     /// Reads when the message was recorded.
     pub(super) fn new(message: &'x Message<'m>, around: Surroundings<'m, R>) -> Result<Self, Fault> {
-        let mut reader =
-            Reader { message, around, recorded_at: Millis(0), default_offset: None, left_out: Vec::new() };
+        let (header, evn) = (message.header().fields(), message.segment(b"EVN"));
+        let (recorded_at, default_offset, left_out) = (Millis(0), None, Vec::new());
+        let mut reader = Reader { message, header, evn, around, recorded_at, default_offset, left_out };
         reader.check_encoding()?;
         let sent = reader.reading(Path::field(b"MSH", 7))?;
         let stated = sent.and_then(|sent| sent.offset_seconds.map(|offset| (sent, offset)));
@@ -78,10 +81,19 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
         Ok(reader)
     }
 
+    /// What stands at a path that is of no visit.
+    pub(super) fn get(&self, path: Path) -> Fact<&'m [u8]> {
+        match &path.segment {
+            b"MSH" => self.header.get(path),
+            b"EVN" => self.evn.as_ref().map_or(Fact::Absent, |evn| evn.get(path)),
+            _ => self.message.get(path),
+        }
+    }
+
     /// Encodings whose characters can hold a separator's byte cannot be cut into fields.
     fn check_encoding(&self) -> Result<(), Fault> {
         let path = Path::field(b"MSH", 18);
-        let Fact::Stated(name) = self.message.get(path) else { return Ok(()) };
+        let Fact::Stated(name) = self.get(path) else { return Ok(()) };
         let name = name.to_ascii_uppercase();
         let not_ours = [
             &b"ISO IR"[..],
@@ -113,7 +125,7 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     /// MSH-10, as it is.
     pub(super) fn id(&self) -> Result<&'m str, Fault> {
         let path = Path::field(b"MSH", 10);
-        match self.message.segment(b"MSH").map_or(&[][..], |header| header.field(10)).trim_ascii() {
+        match self.header.field(10).trim_ascii() {
             b"" => Err(Fault::missing(path, "the message's control id is missing")),
             id if id.len() > 128 => Err(Fault::data(path, "must have at most 128 characters")),
             id if id.iter().all(u8::is_ascii_graphic) => {
@@ -126,7 +138,7 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     /// The trigger event, such as `A04`: MSH-9.2, else EVN-1.
     pub(super) fn event(&self) -> Result<&'m [u8], Fault> {
         let path = Path::component(b"MSH", 9, 1);
-        match self.message.get(path) {
+        match self.get(path) {
             Fact::Stated(b"ADT") => {}
             Fact::Stated(_) => {
                 let what = "must be ADT: nothing else is taken here";
@@ -136,9 +148,9 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
                 return Err(Fault::missing(path, "the message's type is missing"));
             }
         }
-        let event = self.message.get(Path::component(b"MSH", 9, 2)).value();
+        let event = self.get(Path::component(b"MSH", 9, 2)).value();
         event
-            .or_else(|| self.message.get(Path::field(b"EVN", 1)).value())
+            .or_else(|| self.get(Path::field(b"EVN", 1)).value())
             .ok_or(Fault::missing(Path::component(b"MSH", 9, 2), "the event is missing, here and in EVN-1"))
     }
 
@@ -154,18 +166,21 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
                     } else if segment.is(b"PV1")
                         && let Some(visit) = visits.last_mut()
                     {
-                        visit.pv1 = visit.pv1.or(Some(segment));
+                        visit.pv1.get_or_insert_with(|| segment.fields());
                     }
                 }
                 visits
             }
-            _ => vec![Visit { pid: self.message.segment(b"PID"), pv1: self.message.segment(b"PV1") }],
+            _ => {
+                let pv1 = self.message.segment(b"PV1").map(Segment::fields);
+                vec![Visit { pid: self.message.segment(b"PID"), pv1 }]
+            }
         }
     }
 
     /// A time as it is read; none where it is empty or `""`.
     fn reading(&self, path: Path) -> Result<Option<Reading>, Fault> {
-        match self.message.get(path).value() {
+        match self.get(path).value() {
             Some(text) => Reading::parse(text).map(Some).ok_or(Fault::data(path, NOT_A_TIME)),
             None => Ok(None),
         }
@@ -191,20 +206,20 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
 
     /// When the event happened: the field given, else EVN-6, else when it was recorded.
     pub(super) fn happened(&self, visit: &Visit<'m>, field: Option<u16>) -> Result<Second, Fault> {
-        if let (Some(field), Some(pv1)) = (field, visit.pv1) {
+        if let (Some(field), Some(pv1)) = (field, &visit.pv1) {
             let path = Path::field(b"PV1", field);
             if let Fact::Stated(instant) = self.instant(path, pv1.get(path))? {
                 return Ok(instant);
             }
         }
         let path = Path::field(b"EVN", 6);
-        Ok(self.instant(path, self.message.get(path))?.value().unwrap_or(self.recorded_at.second()))
+        Ok(self.instant(path, self.get(path))?.value().unwrap_or(self.recorded_at.second()))
     }
 
     /// PV1-2: none where the class is none of ours. An empty class is that of an A&E department's own system.
     pub(super) fn class(&self, visit: &Visit<'m>) -> Option<Class> {
         let path = Path::field(b"PV1", 2);
-        match visit.pv1.map_or(Fact::Absent, |pv1| pv1.get(path)) {
+        match visit.pv1.as_ref().map_or(Fact::Absent, |pv1| pv1.get(path)) {
             Fact::Absent | Fact::Retracted => Some(Class::Emergency),
             Fact::Stated(code) => {
                 let code = str::from_utf8(code).ok()?;
@@ -217,9 +232,9 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     pub(super) fn place(&self, visit: &Visit<'m>, field: u16) -> Where<'m> {
         let part = |component| {
             let path = Path::component(b"PV1", field, component);
-            visit.pv1.and_then(|pv1| pv1.get(path).value()).unwrap_or_default()
+            visit.pv1.as_ref().and_then(|pv1| pv1.get(path).value()).unwrap_or_default()
         };
-        let sender = self.message.get(Path::component(b"MSH", 4, 1)).value().unwrap_or_default();
+        let sender = self.get(Path::component(b"MSH", 4, 1)).value().unwrap_or_default();
         let named = Named {
             sender,
             point_of_care: part(1),
@@ -234,12 +249,15 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     /// The site: that of PV1-3 in the department, else that of PV1-6, else whatever either names, else the feed's.
     pub(super) fn site(&self, visit: &Visit<'m>) -> Result<&'m str, Fault> {
         let feed = self.around.feed;
-        let (now, before) = (self.place(visit, 3), self.place(visit, 6));
-        let inside = [now, before].into_iter().filter(|place| place.is_inside());
-        let of_inside =
-            inside.map(|place| place.place.and_then(|place| place.site.as_deref()).or(feed.site.as_deref()));
-        let of_any = [now, before].into_iter().filter_map(|place| place.place?.site.as_deref());
-        let site = of_inside.flatten().next().or_else(|| of_any.into_iter().next()).or(feed.site.as_deref());
+        let own = |at: Where<'m>| at.place.and_then(|place| place.site.as_deref());
+        let now = self.place(visit, 3);
+        let site = if now.is_inside() {
+            own(now)
+        } else {
+            let before = self.place(visit, 6);
+            if before.is_inside() { own(before) } else { own(now).or_else(|| own(before)) }
+        };
+        let site = site.or(feed.site.as_deref());
         let path = Path::field(b"PV1", 3);
         let fault = |outcome, what| Fault { path, kind: FaultKind::Unknown, outcome, what };
         let site = site.ok_or(fault(
@@ -255,12 +273,17 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
 
     /// The visit's or the account's number as our reference.
     pub(super) fn reference(&self, visit: &Visit<'m>, site: &str) -> Result<Ref, Fault> {
-        let (segment, fields): (_, &[(&[u8; 3], u16)]) = match self.around.feed.hl7.reference {
-            ReferenceField::Visit => (visit.pv1, &[(b"PV1", 19), (b"PV1", 50)]),
-            ReferenceField::Account => (visit.pid, &[(b"PID", 18)]),
+        let fields: &[(&[u8; 3], u16)] = match self.around.feed.hl7.reference {
+            ReferenceField::Visit => &[(b"PV1", 19), (b"PV1", 50)],
+            ReferenceField::Account => &[(b"PID", 18)],
+        };
+        let get = |path: Path| match (&path.segment, &visit.pv1, visit.pid) {
+            (b"PV1", Some(pv1), _) => pv1.get(path),
+            (b"PID", _, Some(pid)) => pid.get(path),
+            _ => Fact::Absent,
         };
         for (name, field) in fields {
-            if let Some(reference) = self.pseudonym(segment, Path::field(name, *field), site)? {
+            if let Some(reference) = self.pseudonym(get, Path::field(name, *field), site)? {
                 return Ok(reference);
             }
         }
@@ -275,16 +298,19 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
             ReferenceField::Account => 3,
         };
         let path = Path::field(b"MRG", field);
-        let number = self.pseudonym(self.message.segment(b"MRG"), path, site)?;
+        let number = self.pseudonym(|path| self.message.get(path), path, site)?;
         number.ok_or(Fault::missing(path, "the number that is merged is missing"))
     }
 
     /// A number with its assigning authority (CX); none where it is empty.
-    fn pseudonym(&self, segment: Option<Segment<'m>>, path: Path, site: &str) -> Result<Option<Ref>, Fault> {
-        let Some(segment) = segment else { return Ok(None) };
+    fn pseudonym(
+        &self,
+        get: impl Fn(Path) -> Fact<&'m [u8]>,
+        path: Path,
+        site: &str,
+    ) -> Result<Option<Ref>, Fault> {
         let part = |component, subcomponent| {
-            let part = Path { component: Some(component), subcomponent: Some(subcomponent), ..path };
-            segment.get(part).value()
+            get(Path { component: Some(component), subcomponent: Some(subcomponent), ..path }).value()
         };
         let Some(number) = part(1, 1) else { return Ok(None) };
         let authority = part(4, 1).or_else(|| part(4, 2)).unwrap_or_default();

@@ -160,7 +160,7 @@ impl<'m, R: References> Reader<'_, 'm, R> {
         }
         for (field, fact) in [(44, InstantFact::ArrivedAt), (45, InstantFact::DepartedAt)] {
             let path = Path::field(b"PV1", field);
-            let instant = self.instant(path, visit.pv1.map_or(Fact::Absent, |pv1| pv1.get(path)))?;
+            let instant = self.instant(path, visit.pv1.as_ref().map_or(Fact::Absent, |pv1| pv1.get(path)))?;
             if instant.is_said() {
                 *fact.of(attendance) = instant;
             }
@@ -183,7 +183,7 @@ impl<'m, R: References> Reader<'_, 'm, R> {
             return Ok(());
         }
         let path = self.around.feed.hl7.transfer_since;
-        match self.instant(path, self.message.get(path))? {
+        match self.instant(path, self.get(path))? {
             Fact::Stated(since) => attendance.location = Some(Location { area: None, since }),
             Fact::Absent | Fact::Retracted => {
                 // The move cannot be found: but from now on the patient is where this message says.
@@ -238,19 +238,15 @@ impl<'m, R: References> Reader<'_, 'm, R> {
 
     /// Where a mapped fact stands: in the first segment that has it and meets its condition.
     fn value(&self, visit: &Visit<'m>, fact: &MappedFact) -> Fact<&'m [u8]> {
-        let of = |segment: crate::hl7::Segment<'m>| match &fact.condition {
-            Some((path, is)) if segment.get(*path) != Fact::Stated(is.as_bytes()) => Fact::Absent,
-            Some(_) | None => segment.get(fact.path),
-        };
-        let own = match &fact.path.segment {
-            b"PV1" => visit.pv1,
-            b"PID" => visit.pid,
-            _ => {
-                let mut all = self.message.segments().filter(|segment| segment.is(&fact.path.segment));
-                return all.find_map(|segment| Some(of(segment)).filter(Fact::is_said)).unwrap_or_default();
+        match (&fact.path.segment, &visit.pv1, visit.pid) {
+            (b"PV1", Some(pv1), _) => met(fact, |path| pv1.get(path)),
+            (b"PID", _, Some(pid)) => met(fact, |path| pid.get(path)),
+            (name, ..) => {
+                let all = self.message.segments().filter(|segment| segment.is(name));
+                let mut values = all.map(|segment| met(fact, |path| segment.get(path)));
+                values.find(Fact::is_said).unwrap_or_default()
             }
-        };
-        own.map_or(Fact::Absent, of)
+        }
     }
 
     fn journey(&mut self, service: Fact<&'m str>, number: Fact<&'m str>) -> Fact<JourneyName<'m>> {
@@ -276,6 +272,14 @@ impl<'m, R: References> Reader<'_, 'm, R> {
                 Fact::Absent
             }
         }
+    }
+}
+
+/// What stands at a fact's path in a segment that meets its condition.
+fn met<'m>(fact: &MappedFact, get: impl Fn(Path) -> Fact<&'m [u8]>) -> Fact<&'m [u8]> {
+    match &fact.condition {
+        Some((path, is)) if get(*path) != Fact::Stated(is.as_bytes()) => Fact::Absent,
+        Some(_) | None => get(fact.path),
     }
 }
 

@@ -1,0 +1,102 @@
+//! One post: judged while it comes, then written.
+
+use std::sync::Arc;
+
+use axum::body::Body as RequestBody;
+use axum::extract::Request;
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use domain::event::Outcome;
+use domain::time::Millis;
+use futures_util::StreamExt;
+use runtime::access::Scope;
+
+use super::{Inner, PostError};
+use crate::body::{self, Body, BodyError, Form, Piece};
+use crate::desk::{Batch, DeskError, Written};
+
+/// Judges and writes what is posted.
+pub(super) async fn take(inner: &Arc<Inner>, request: Request) -> Result<Written, PostError> {
+    let headers = request.headers();
+    let grant = inner.access.check(headers, Scope::Events)?;
+    let packed = is_packed(headers)?;
+    let form = Form::of(headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
+    told_length(headers, inner.limits.body_bytes)?;
+    let body = Body::new(form, packed, inner.limits.body_bytes, inner.limits.events);
+    let mut judging = Judging { body, form, batch: Batch::new(inner.desk.clone(), grant) };
+    match tokio::time::timeout(inner.limits.body_time, judging.read(inner, request.into_body())).await {
+        Ok(read) => read?,
+        Err(_) => return Err(PostError::Slow(inner.limits.body_time)),
+    }
+    write(inner, judging.finish(inner)?).await
+}
+
+/// Writes a batch when it is its turn.
+pub(super) async fn write(inner: &Arc<Inner>, batch: Batch) -> Result<Written, PostError> {
+    let turn = tokio::time::timeout(inner.limits.turn, inner.writes.clone().acquire_owned()).await;
+    let Ok(Ok(turn)) = turn else { return Err(DeskError::Busy.into()) };
+    let (clock, started) = (&inner.desk.clock, inner.desk.clock.monotonic());
+    let work = move || {
+        let _turn = turn;
+        batch.write()
+    };
+    let written = tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        tracing::error!("writing a post ended in a panic");
+        Err(DeskError::Away)
+    });
+    inner.desk.metrics.post_seconds.observe((clock.monotonic() - started).as_secs_f64());
+    Ok(written?)
+}
+
+pub(super) fn is_packed(headers: &HeaderMap) -> Result<bool, PostError> {
+    let Some(encoding) = headers.get(CONTENT_ENCODING) else { return Ok(false) };
+    match encoding.as_bytes() {
+        bytes if bytes.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        bytes if bytes.eq_ignore_ascii_case(b"identity") || bytes.is_empty() => Ok(false),
+        _ => Err(PostError::Encoding),
+    }
+}
+
+/// A body that says itself that it is too long need not come.
+pub(super) fn told_length(headers: &HeaderMap, max: usize) -> Result<(), PostError> {
+    let told = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if told.is_some_and(|told| told > max) { Err(BodyError::TooLarge(max).into()) } else { Ok(()) }
+}
+
+struct Judging {
+    body: Body,
+    form: Form,
+    batch: Batch,
+}
+
+impl Judging {
+    async fn read(&mut self, inner: &Inner, body: RequestBody) -> Result<(), PostError> {
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| PostError::BrokenOff)?;
+            inner.desk.metrics.bytes.inc_by(chunk.len() as u64);
+            let now = Millis(inner.desk.clock.now_ms());
+            let (form, batch) = (self.form, &mut self.batch);
+            self.body.push(&chunk, &mut |piece| judge(batch, piece, form, now))?;
+        }
+        Ok(())
+    }
+
+    fn finish(self, inner: &Inner) -> Result<Batch, PostError> {
+        let Judging { body, form, mut batch } = self;
+        let now = Millis(inner.desk.clock.now_ms());
+        body.finish(&mut |piece| judge(&mut batch, piece, form, now))?;
+        Ok(batch)
+    }
+}
+
+fn judge(batch: &mut Batch, piece: Piece<'_>, form: Form, now: Millis) -> Result<(), PostError> {
+    let refused = batch.judge(piece, now)?;
+    // An element that is no JSON makes the whole no array; a line that is none is only itself. One that was cut off
+    // cannot be looked at.
+    let broken = form == Form::Json
+        && refused == Some(Outcome::Malformed)
+        && piece.cut.is_none()
+        && !body::is_json(piece.bytes);
+    if broken { Err(BodyError::NotJson.into()) } else { Ok(()) }
+}
