@@ -5,10 +5,14 @@
 
 #[path = "command_line/bad_input.rs"]
 mod bad_input;
+#[path = "command_line/connect.rs"]
+mod connect;
 #[path = "command_line/demo.rs"]
 mod demo;
 #[path = "command_line/door.rs"]
 mod door;
+#[path = "command_line/feeds.rs"]
+mod feeds;
 #[path = "command_line/files.rs"]
 mod files;
 #[path = "command_line/http.rs"]
@@ -17,6 +21,8 @@ mod http;
 mod mllp;
 #[path = "command_line/published.rs"]
 mod published;
+#[path = "command_line/refusals.rs"]
+mod refusals;
 #[path = "command_line/report.rs"]
 mod report;
 #[path = "command_line/rules.rs"]
@@ -25,6 +31,8 @@ mod rules;
 mod run;
 #[path = "command_line/running.rs"]
 mod running;
+#[path = "command_line/slow.rs"]
+mod slow;
 #[path = "command_line/up.rs"]
 mod up;
 #[path = "command_line/world.rs"]

@@ -56,7 +56,7 @@ fn files() -> Vec<File> {
             let name = path.strip_prefix(&root).expect("below the root").to_string_lossy().into_owned();
             let ours = !matches!(
                 name.as_str(),
-                "target" | ".git" | "sitrep-data" | "proto/src/gen" | "tests/tidy.rs"
+                "target" | "fuzz/target" | ".git" | "sitrep-data" | "proto/src/gen" | "tests/tidy.rs"
             );
             if ours && path.is_dir() {
                 folders.push(path);
@@ -191,7 +191,9 @@ fn each_dependency_says_why() {
     assert!(seen > 20, "{seen} dependencies");
     found.nothing("a dependency without a reason");
     let mut found = Found::default();
-    for file in files.iter().filter(|file| file.path.ends_with("/Cargo.toml")) {
+    // The fuzz targets are a workspace of their own.
+    let ours = |file: &&File| file.path.ends_with("/Cargo.toml") && !file.path.starts_with("fuzz/");
+    for file in files.iter().filter(ours) {
         let mut inside = false;
         for (number, line) in file.code() {
             if line.starts_with('[') {
@@ -265,6 +267,30 @@ fn pages_that_are_named_are_there() {
         }
     }
     found.nothing("a page of docs/ that is named is there");
+}
+
+#[test]
+fn metrics_that_alerts_name_are_there() {
+    let files = files();
+    let code: String = files
+        .iter()
+        .filter(|file| is_rust(file) && is_program(file))
+        .map(|file| file.text.as_str())
+        .collect();
+    let (mut found, mut seen) = (Found::default(), 0);
+    for file in files.iter().filter(|file| file.path.starts_with("config/prometheus/")) {
+        for (number, line) in file.lines().filter(|(_, line)| line.trim_start().starts_with("expr:")) {
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            for name in words.filter(|word| word.starts_with("sitrep_")) {
+                seen += 1;
+                if !code.contains(&format!("\"{name}\"")) {
+                    found.at(file, number, name);
+                }
+            }
+        }
+    }
+    assert!(seen > 3, "{seen} names");
+    found.nothing("an alert names a metric that is there");
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub use event::{
 /// so that a ledger of another version is built again from the log (spec 2.6).
 pub const VERSION: &str = "2";
 
+/// The description of every HTTP route of sitrep (spec 4.2), OpenAPI 3.1 as JSON.
+pub const OPENAPI: &str = include_str!("../openapi.json");
+
 /// Why bytes are not a record of ours. The sender is one of our own services, so this is a fault, not an outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {

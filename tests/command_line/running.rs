@@ -57,6 +57,16 @@ impl Running {
         self.process.kill();
     }
 
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What it has printed so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.process.lines()
@@ -83,6 +93,11 @@ impl Running {
     pub(crate) fn post_with(&self, headers: &[String], body: &[u8]) -> (u16, Json) {
         let answer = http::ask(self.address, "POST", "/v1/events", headers, body).expect("it answers");
         (answer.status, serde_json::from_slice(&answer.body).unwrap_or(Json::Null))
+    }
+
+    /// `POST` to any path.
+    pub(crate) fn post_to(&self, path: &str, headers: &[String], body: &[u8]) -> Answer {
+        http::ask(self.address, "POST", path, headers, body).expect("it answers")
     }
 
     /// Posts events that must all be taken.

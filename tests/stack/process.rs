@@ -45,6 +45,11 @@ impl Process {
         Process { name: name.to_owned(), child, lines }
     }
 
+    /// Its id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL; returns when it is gone.
     pub(crate) fn kill(&mut self) {
         // An error means that it has ended already.
@@ -54,7 +59,7 @@ impl Process {
 
     /// Sends a signal, such as STOP.
     pub(crate) fn signal(&self, signal: &str) {
-        let sent = Command::new("kill").args([&format!("-{signal}"), &self.child.id().to_string()]).status();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &self.pid().to_string()]).status();
         assert!(sent.is_ok_and(|status| status.success()), "{} does not take signal {signal}", self.name);
     }
 

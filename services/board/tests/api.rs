@@ -311,7 +311,8 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         (
             "",
             "measure",
-            "is missing: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue",
+            "is missing: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, ae_area, ae_treatment, \
+             ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known, feed",
         ),
         (
             "measure=ae&org=S1",

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use contract::topics::{EVENTS, REFUSALS};
-use domain::admission::Standards;
+use domain::standard::Standards;
 use intake::feed::Feed;
 use intake::metrics::Metrics;
 use intake::mllp::server::{Limits, Mllp, serve};

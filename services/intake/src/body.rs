@@ -36,6 +36,8 @@ pub(crate) enum BodyError {
 pub(crate) enum Form {
     /// One event, or an array of events.
     Json,
+    /// One object.
+    One,
     /// One event a line.
     Lines,
 }
@@ -106,6 +108,50 @@ impl Body {
     }
 }
 
+/// A body that must be held whole: a FHIR Bundle.
+pub(crate) struct Whole {
+    gzip: Option<MultiGzDecoder<Vec<u8>>>,
+    bytes: Vec<u8>,
+    max: usize,
+}
+
+impl Whole {
+    pub(crate) fn new(packed: bool, max: usize) -> Whole {
+        Whole { gzip: packed.then(|| MultiGzDecoder::new(Vec::new())), bytes: Vec::new(), max }
+    }
+
+    /// Takes a chunk; how many bytes are held more than before.
+    pub(crate) fn push(&mut self, chunk: &[u8]) -> Result<usize, BodyError> {
+        let before = self.bytes.len();
+        match &mut self.gzip {
+            None => self.bytes.extend_from_slice(chunk),
+            Some(gzip) => {
+                for step in chunk.chunks(PACKED_STEP) {
+                    gzip.write_all(step).map_err(|_| BodyError::NotGzip)?;
+                    self.bytes.append(gzip.get_mut());
+                    if self.bytes.len() > self.max {
+                        return Err(BodyError::TooLarge(self.max));
+                    }
+                }
+            }
+        }
+        if self.bytes.len() > self.max {
+            Err(BodyError::TooLarge(self.max))
+        } else {
+            Ok(self.bytes.len() - before)
+        }
+    }
+
+    /// The body has ended: its bytes.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>, BodyError> {
+        if let Some(gzip) = &mut self.gzip {
+            gzip.try_finish().map_err(|_| BodyError::NotGzip)?;
+            self.bytes.append(gzip.get_mut());
+        }
+        if self.bytes.len() > self.max { Err(BodyError::TooLarge(self.max)) } else { Ok(self.bytes) }
+    }
+}
+
 fn unpacked<E: From<BodyError>>(
     out: &mut Vec<u8>,
     bytes: &mut usize,
@@ -161,15 +207,15 @@ impl Cutter {
     fn push<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
         match self.form {
             Form::Lines => self.push_lines(chunk, each),
-            Form::Json => self.push_json(chunk, each),
+            Form::Json | Form::One => self.push_json(chunk, each),
         }
     }
 
     fn finish<E: From<BodyError>>(mut self, each: &mut impl Each<E>) -> Result<(), E> {
         match (self.form, self.state) {
             (Form::Lines, _) => self.end(b"", each),
-            (Form::Json, State::End) => Ok(()),
-            (Form::Json, _) => Err(BodyError::NotJson.into()),
+            (Form::Json | Form::One, State::End) => Ok(()),
+            (Form::Json | Form::One, _) => Err(BodyError::NotJson.into()),
         }
     }
 
@@ -226,7 +272,7 @@ impl Cutter {
                 }
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
                 State::Start => match byte {
-                    b'[' => self.state = State::First,
+                    b'[' if self.form == Form::Json => self.state = State::First,
                     b'{' => {
                         from = at;
                         self.state = State::Value { depth: 0, text: false, escaped: false, alone: true };

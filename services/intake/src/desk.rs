@@ -85,7 +85,8 @@ impl Batch {
         }
     }
 
-    fn keep(&mut self, topic: &'static str, record: NewRecord) -> Result<(), DeskError> {
+    /// Keeps an event that may come in.
+    pub(crate) fn keep(&mut self, topic: &'static str, record: NewRecord) -> Result<(), DeskError> {
         self.hold(record.key.len() + record.value.len() + RECORD_BYTES)?;
         self.read += 1;
         if topic == topics::RETURNS {
@@ -104,7 +105,8 @@ impl Batch {
         Ok(())
     }
 
-    fn hold(&mut self, bytes: usize) -> Result<(), DeskError> {
+    /// Holds so many bytes more, or says that all together hold too many.
+    pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), DeskError> {
         let before = self.desk.held.fetch_add(bytes, Ordering::Relaxed);
         self.held += bytes;
         if before + bytes > self.desk.held_max { Err(DeskError::Busy) } else { Ok(()) }

@@ -14,10 +14,11 @@ use std::str;
 
 use contract::References;
 use csv::ByteRecord;
-use domain::admission::{Standards, admit, instants};
+use domain::admission::{admit, instants};
 use domain::event::{Attendance, Event, Fact, JourneyName, Outcome, Statement};
 use domain::ids::Ref;
 use domain::organisations::Level;
+use domain::standard::Standards;
 use domain::time::{Millis, rfc3339};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;
@@ -25,7 +26,7 @@ use jiff::fmt::strtime;
 use crate::feed::place::Named;
 use crate::feed::zone::Nearest;
 use crate::feed::{Column, FactName, Feed, InstantFact};
-use crate::hl7::adt::{LeftOut, Surroundings};
+use crate::hl7::adt::{LeftOut, Surroundings, states};
 
 /// Why a file cannot be read at all.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +91,10 @@ pub fn read_rows<R: References>(
     each: &mut impl FnMut(Row<'_>),
 ) -> Result<u64, ExtractError> {
     let feed = around.feed;
+    // Lines are counted by LF; the CR before it is trimmed from the last cell.
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(feed.csv.delimiter)
+        .terminator(csv::Terminator::Any(b'\n'))
         .flexible(true)
         .has_headers(false)
         .from_reader(input);
@@ -100,6 +103,9 @@ pub fn read_rows<R: References>(
     let layout = Layout::find(feed, &record)?;
     let mut rows = 0;
     while reader.read_byte_record(&mut record)? {
+        if record.len() == 1 && record[0].trim_ascii().is_empty() {
+            continue;
+        }
         let line = record.position().map_or(0, csv::Position::line);
         rows += 1;
         let mut row = RowReader { around, layout: &layout, record: &record, left_out: Vec::new() };
@@ -180,6 +186,9 @@ where
         let reference = self.reference(&site)?;
         let mut attendance = Attendance::new(site, reference);
         self.facts(recorded, &mut attendance)?;
+        if !states(&attendance) {
+            return Err(fault(Outcome::Malformed, "", "the row states no fact"));
+        }
         let statement = Statement::Attendance(attendance);
         let mut newest = None;
         instants(&statement, &mut |instant| newest = newest.max(Some(Millis::from(instant))));

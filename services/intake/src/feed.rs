@@ -2,7 +2,7 @@
 //! `config/feed-defaults.toml`). HL7 v2, FHIR and CSV share it, so that a code means the same by whichever door it comes.
 //!
 //! Responsible for: reading and checking such a file, and the questions that a translator asks of it. It knows no
-//! message: the translators are `hl7::adt`, `extract` and FHIR's.
+//! message: the translators are `hl7::adt`, `fhir` and `extract`.
 
 pub mod codes;
 pub mod path;
@@ -48,8 +48,19 @@ pub struct Feed {
     pub hl7: Hl7,
     /// What its codes mean.
     pub codes: Codes,
+    /// What is FHIR's alone.
+    pub fhir: Fhir,
     /// What is CSV's alone.
     pub csv: Csv,
+}
+
+/// How FHIR resources of a feed are read.
+#[derive(Clone, Debug)]
+pub struct Fhir {
+    /// The system of the identifier that is our reference; empty: there is only one.
+    pub identifier: String,
+    /// Facts, and the URLs of the extensions that state them.
+    pub extensions: Vec<(String, FactName)>,
 }
 
 /// How HL7 v2 messages of a feed are read.

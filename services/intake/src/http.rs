@@ -1,4 +1,5 @@
-//! The door for HTTP (spec 4.2): `POST /v1/events`: one event, an array, or NDJSON.
+//! The door for HTTP (spec 4.2). `POST /v1/events`: one event, an array, or NDJSON; FHIR is in `fhir`, and is answered
+//! with the same statuses.
 //!
 //! | answer | when |
 //! |---|---|
@@ -14,6 +15,7 @@
 //! A body is judged while it comes, so what is held is what goes to the log, and never the body. Nothing is written
 //! before its end: one that turns out to be no body has changed nothing.
 
+mod fhir;
 mod post;
 
 use std::fmt;
@@ -42,6 +44,7 @@ use tokio::sync::Semaphore;
 
 use crate::body::BodyError;
 use crate::desk::{Desk, DeskError, Written};
+use crate::feed::Feed;
 use crate::judge::Rules;
 use crate::metrics::{Answer, Metrics};
 use crate::pseudonym::Pseudonyms;
@@ -92,6 +95,8 @@ pub struct Intake {
     pub pseudonyms: Pseudonyms,
     /// Who may post.
     pub access: Access,
+    /// The senders of FHIR resources.
+    pub feeds: Vec<Feed>,
     /// What posts may use.
     pub limits: Limits,
     /// Seals what is refused; `None`: it is kept as it came.
@@ -113,6 +118,7 @@ pub struct IntakeState(Arc<Inner>);
 struct Inner {
     desk: Arc<Desk>,
     access: Access,
+    feeds: Vec<Feed>,
     limits: Limits,
     writes: Arc<Semaphore>,
 }
@@ -137,8 +143,8 @@ impl IntakeState {
             held_max: intake.limits.buffer_bytes,
         };
         let writes = Arc::new(Semaphore::new(intake.limits.writes));
-        let (access, limits) = (intake.access, intake.limits);
-        IntakeState(Arc::new(Inner { desk: Arc::new(desk), access, limits, writes }))
+        let (access, feeds, limits) = (intake.access, intake.feeds, intake.limits);
+        IntakeState(Arc::new(Inner { desk: Arc::new(desk), access, feeds, limits, writes }))
     }
 }
 
@@ -150,7 +156,11 @@ impl fmt::Debug for IntakeState {
 
 /// The routes of the door.
 pub fn router(state: IntakeState) -> Router {
-    Router::new().route("/v1/events", routing::post(events)).with_state(state)
+    Router::new()
+        .route("/v1/events", routing::post(events))
+        .route("/fhir/R4", routing::post(fhir::bundle))
+        .route("/fhir/R4/Encounter", routing::post(fhir::encounter))
+        .with_state(state)
 }
 
 /// Looks at the log now and then until the shutdown begins: a door that is not ready gets no posts that could tell it
@@ -180,6 +190,12 @@ pub(crate) enum PostError {
     Denied(#[from] Denied),
     #[error("content-encoding must be gzip or none")]
     Encoding,
+    #[error("content-type must be application/fhir+json: XML is not read")]
+    Media,
+    #[error("no FHIR feed is configured whose source this token may speak as")]
+    NoFeed,
+    #[error("this token may speak as several FHIR feeds: add ?feed= and the name of one")]
+    WhichFeed,
     #[error("the body did not come within {} s", .0.as_secs())]
     Slow(Duration),
     #[error("the body broke off")]
@@ -197,7 +213,9 @@ impl PostError {
             PostError::Denied(Denied::FromAPage | Denied::NotForThis(_)) => {
                 (StatusCode::FORBIDDEN, Answer::Denied)
             }
-            PostError::Encoding => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Answer::Encoding),
+            PostError::NoFeed => (StatusCode::FORBIDDEN, Answer::Denied),
+            PostError::WhichFeed => (StatusCode::BAD_REQUEST, Answer::NotABody),
+            PostError::Encoding | PostError::Media => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Answer::Encoding),
             PostError::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Answer::Slow),
             PostError::Body(BodyError::TooLarge(_) | BodyError::TooMany(_)) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, Answer::TooLarge)

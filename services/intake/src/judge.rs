@@ -15,6 +15,7 @@ use runtime::log::NewRecord;
 use serde::Deserialize;
 
 use crate::body::Piece;
+use crate::fhir;
 use crate::pseudonym::Pseudonyms;
 use crate::token;
 
@@ -25,6 +26,9 @@ pub(crate) struct Rules {
     pub(crate) standards: Standards,
     pub(crate) pseudonyms: Pseudonyms,
 }
+
+/// Records and the topics that they go to.
+pub type Records = Vec<(&'static str, NewRecord)>;
 
 /// What became of one event.
 #[derive(Debug)]
@@ -60,6 +64,32 @@ impl Rules {
             Ok((topic, record)) => Verdict::Taken(topic, record),
             Err((outcome, detail)) => refused(outcome, detail.to_owned(), event.source.into_owned()),
         }
+    }
+
+    /// Judges the bytes of a FHIR Encounter: the records of its events, and what of it was left out. Without a token
+    /// nobody is asked for whom it speaks.
+    pub(crate) fn judge_encounter(
+        &self,
+        bytes: &[u8],
+        around: fhir::Surroundings<'_, Pseudonyms>,
+        grant: Option<&Grant>,
+    ) -> Result<(Records, Vec<fhir::LeftOut>), fhir::Fault> {
+        let translation = fhir::translate(bytes, around)?;
+        let mut records = Vec::with_capacity(translation.events.len());
+        for event in &translation.events {
+            let denied = grant.and_then(|grant| token::denied(event, grant, &self.organisations));
+            let admitted = match denied {
+                Some(detail) => Err((Outcome::NotAllowed, detail)),
+                None => self.admit(event),
+            };
+            let record = admitted.map_err(|(outcome, detail)| fhir::Fault {
+                outcome,
+                expression: "Encounter".to_owned(),
+                what: detail.into(),
+            })?;
+            records.push(record);
+        }
+        Ok((records, translation.left_out))
     }
 
     /// Judges an event that a door has made: the record and its topic, or the outcome and what is wrong.

@@ -3,10 +3,26 @@
 //! It shows events with their pseudonyms and the names of fields that are wrong, and nothing else of a message.
 
 use contract::References;
-use domain::admission::{Standards, admit};
+use domain::admission::admit;
+use domain::event::Event;
+use domain::standard::Standards;
+use domain::time::Millis;
 
 use crate::hl7::adt::{Surroundings, translate};
 use crate::hl7::{Message, messages};
+
+/// The events of one FHIR Encounter, or why it is refused: the outcome, the element and what would be right.
+pub fn try_encounter<R: References>(
+    bytes: &[u8],
+    around: Surroundings<'_, R>,
+) -> Result<Vec<Event<'static>>, String> {
+    let recorded = around.received.unwrap_or(Millis(0));
+    let Surroundings { feed, organisations, references, .. } = around;
+    let around = crate::fhir::Surroundings { feed, organisations, references, recorded };
+    let translation = crate::fhir::translate(bytes, around)
+        .map_err(|fault| format!("{}: {fault}", fault.outcome.as_str()))?;
+    Ok(translation.events)
+}
 
 /// How many messages there were, and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

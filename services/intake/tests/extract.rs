@@ -87,6 +87,7 @@ fn rows_of_the_example_become_events_or_say_their_column() {
             "A1,RXF-T1,,,2026-10-25,01:30:00,,,,,,,,,,,,,2026-10-25,03:00:00,,",
             "2: line-2 2026-10-25T03:00:00Z arrived_at=2026-10-25T01:30:00Z site=RXF-T1",
         ),
+        ("A1,RXF-T1,,,,,,,,,,,,,,,,,2026-11-06,02:00:00,,", "2: malformed: the row states no fact"),
         ("A1,RXF-T1,01", "2: malformed: the row has more or fewer cells than the header"),
         (
             "A1,NOWHERE,,,,,,,,,,,,,,,,,2026-11-06,02:00:00,,",
@@ -149,7 +150,7 @@ fn a_row_without_a_date_of_recording_has_that_of_its_newest_instant() {
         "2: a 2026-10-25T00:20:00Z arrived_at=2026-10-24T22:10:00Z departed_at=2026-10-25T00:20:00Z site=RXF-T1",
         "3: b 2026-10-25T01:20:00Z arrived_at=2026-10-25T00:50:00Z departed_at=2026-10-25T01:20:00Z site=RXF-T1",
         "4: c 2026-10-25T01:50:00Z ambulance={ref:",
-        "5: malformed: the row states no instant, so it cannot be said when it was recorded [ambulance_service",
+        "5: malformed: the row states no fact [ambulance_service",
         "6: malformed: id: must be 1 to 128 ASCII characters without spaces",
         "7: f 2026-10-25T12:00:00Z arrived_at=2026-10-25T12:00:00Z site=RXF-T1 [ambulance_service",
     ]) {

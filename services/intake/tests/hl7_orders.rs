@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use contract::Hashed;
-use domain::admission::Standards;
 use domain::engine::Settings;
 use domain::event::{Event, Statement};
 use domain::freshness::Patience;
@@ -14,6 +13,7 @@ use domain::ids::Ref;
 use domain::measures::{DEFAULT_WINDOWS, Measure, SeriesKey};
 use domain::organisations::Organisations;
 use domain::replay::Replay;
+use domain::standard::Standards;
 use domain::sweep::Scope;
 use domain::time::{Minute, rfc3339};
 use intake::feed::Feed;

@@ -1,5 +1,8 @@
 //! The MLLP listener over real sockets and a log in memory: what is answered, when, in which order, and what is kept.
 
+#[path = "mllp/certificates.rs"]
+mod certificates;
+
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,9 +12,9 @@ use std::time::Duration;
 
 use contract::refusal::{Origin, Refusal, decode};
 use contract::topics::{EVENTS, REFUSALS};
-use domain::admission::Standards;
 use domain::event::Outcome;
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use intake::feed::Feed;
 use intake::hl7::answer::Answer;
 use intake::metrics::Metrics;
@@ -27,6 +30,8 @@ use runtime::tls::{TlsAcceptor, TlsConfig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use certificates::pem;
 
 /// 2026-11-21T14:10:00Z
 const NOW: i64 = 1_795_270_200_000;
@@ -84,10 +89,6 @@ impl Log for Memory {
             .extend(records.iter().map(|record| (topic.to_owned(), record.clone())));
         Ok(vec![Position { partition: 0, offset: 0 }; records.len()])
     }
-}
-
-fn pem(name: &str) -> PathBuf {
-    root().join("tests/data/tls").join(name)
 }
 
 fn root() -> PathBuf {
@@ -468,7 +469,6 @@ fn a_stop_finishes_what_is_being_written() {
     });
 }
 
-/// Certificates are those of `tests/data/tls`.
 #[test]
 fn with_tls_only_who_shows_a_certificate_of_ours_is_heard() {
     run(async {
@@ -509,7 +509,7 @@ mod tls {
 
     use super::pem;
 
-    /// Connects and shows a certificate of `tests/data/tls`, if any.
+    /// Connects and shows a certificate of ours, if any.
     pub(super) async fn connect(
         address: std::net::SocketAddr,
         shown: Option<&str>,

@@ -38,6 +38,12 @@ pub(crate) enum Command {
     Import(ImportArgs),
     /// Writes the situation report of a day, week or month from the board's store.
     Report(ReportArgs),
+    /// Makes tokens for senders.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Shows what was refused, and sends it again after a repair.
+    #[command(subcommand)]
+    Refusals(RefusalsCommand),
     /// Tries a feed on messages, or loads a CSV extract by it (see config/feed-defaults.toml).
     Feed(FeedArgs),
     /// Alert rules, tried on written figures.
@@ -374,4 +380,93 @@ pub(crate) struct ReportArgs {
     /// Where the report goes; default: standard output.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+}
+
+/// `sitrep token`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Prints a new token, and the row of the file of tokens (http.tokens) that lets it in.
+    New(TokenArgs),
+}
+
+/// `sitrep token new`
+#[derive(Debug, Args)]
+pub(crate) struct TokenArgs {
+    /// Who gets it: shown in logs, and as who acknowledged an alert.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// A source that it may speak as, or its beginning and *, such as rxf.*; may be repeated.
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// An organisation that it may speak for, with everything below it; * is every one; may be repeated.
+    #[arg(long = "org", value_name = "CODE")]
+    pub(crate) orgs: Vec<String>,
+    /// What it may be used for: events, alerts.
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',', default_value = "events")]
+    pub(crate) scopes: Vec<String>,
+    /// Adds the row to this file instead of printing it; what is printed then is the token alone.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// `sitrep refusals`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RefusalsCommand {
+    /// Lists refusals, the oldest first: when, why, from where; never what they held.
+    List(RefusalsArgs),
+    /// Writes the refused bytes of one to standard output. They may name a patient.
+    Show(RefusalsShowArgs),
+    /// Judges them again by the present configuration, and sends those that are good now.
+    Retry(RefusalsRetryArgs),
+}
+
+/// Which refusals, and where.
+#[derive(Debug, Args)]
+pub(crate) struct RefusalsArgs {
+    /// The configuration.
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Of the embedded log of `sitrep up`, which must not be running, instead of Kafka.
+    #[arg(long)]
+    pub(crate) embedded: bool,
+    /// Only for this reason, such as malformed; may be repeated.
+    #[arg(long = "reason", value_name = "REASON")]
+    pub(crate) reasons: Vec<String>,
+    /// Only of this source; may be repeated.
+    #[arg(long = "source", value_name = "SOURCE")]
+    pub(crate) sources: Vec<String>,
+    /// Only what was refused at this instant or later, RFC 3339.
+    #[arg(long, value_name = "T")]
+    pub(crate) since: Option<String>,
+    /// Only what was refused before this instant.
+    #[arg(long, value_name = "T")]
+    pub(crate) until: Option<String>,
+}
+
+/// `sitrep refusals show`
+#[derive(Debug, Args)]
+pub(crate) struct RefusalsShowArgs {
+    /// Where they are.
+    #[command(flatten)]
+    pub(crate) which: RefusalsArgs,
+    /// The number that `list` prints.
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: u64,
+    /// The private key (as age-keygen writes it) of those that are sealed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+}
+
+/// `sitrep refusals retry`
+#[derive(Debug, Args)]
+pub(crate) struct RefusalsRetryArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) which: RefusalsArgs,
+    /// The private key (as age-keygen writes it) of those that are sealed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// Says what would become of them, and sends nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }

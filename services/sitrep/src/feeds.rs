@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use domain::admission::Standards;
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use intake::Shares;
 use intake::feed::Feed;
 use intake::metrics::Metrics;

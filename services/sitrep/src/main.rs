@@ -10,12 +10,14 @@ mod feeds;
 mod import;
 mod plant;
 mod progress;
+mod refusals;
 mod replay;
 mod report;
 mod rules;
 mod services;
 mod simulate;
 mod tables;
+mod token;
 mod topics;
 mod up;
 
@@ -53,6 +55,8 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(args),
         Command::Import(args) => import::run(args),
         Command::Report(args) => report::run(args),
+        Command::Token(args) => token::run(args),
+        Command::Refusals(args) => refusals::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Check(args) => check::run(args),

@@ -150,6 +150,12 @@ impl Plant {
         let routes: Arc<OnceLock<Router>> = Arc::default();
         let (made, late) = (self.condition("service"), routes.clone());
         let all = runtime::http::routes(self.health.clone(), self.registry.clone())
+            .route(
+                "/openapi.json",
+                axum::routing::get(async || {
+                    ([(axum::http::header::CONTENT_TYPE, "application/json")], contract::OPENAPI)
+                }),
+            )
             .fallback(async move |request: Request| made_or_starting(late.get(), request).await);
         let drain = std::time::Duration::from_secs(2);
         let server = self.runtime.spawn(runtime::http::serve(listener, all, self.shutdown.clone(), drain));

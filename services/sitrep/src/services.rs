@@ -44,6 +44,7 @@ pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
     };
     if service == Service::Intake {
         door(&config)?;
+        feeds::all(&config, &organisations)?;
         feeds::listeners(&config, &organisations)?;
     }
     let mut plant = Plant::on_kafka(config)?;
@@ -116,10 +117,15 @@ pub(crate) struct Door {
 }
 
 pub(crate) fn door(config: &config::Config) -> Result<Door> {
+    let (sealer, alarm) = (config.refusals.sealer()?, config.refusals.alarm()?);
+    Ok(Door { pseudonyms: pseudonyms(config)?, sealer, alarm })
+}
+
+/// How references become pseudonyms. An error is one of usage.
+pub(crate) fn pseudonyms(config: &config::Config) -> Result<intake::pseudonym::Pseudonyms> {
     let key = config.pseudonyms.key.0.as_ref().map(|key| key.expose().as_bytes());
-    let pseudonyms = intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
-        .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
-    Ok(Door { pseudonyms, sealer: config.refusals.sealer()?, alarm: config.refusals.alarm()? })
+    intake::pseudonym::Pseudonyms::new(key, config.pseudonyms.required)
+        .map_err(|error| usage(format!("pseudonyms.key: {error}")))
 }
 
 /// Who may ask the web server to do something.
@@ -197,6 +203,7 @@ pub(crate) fn intake(
         standards,
         pseudonyms,
         access: access.clone(),
+        feeds: feeds::all(&plant.config, organisations)?,
         limits,
         sealer,
         shares,

@@ -3,6 +3,7 @@
 //! nothing here judges, and no test is timed.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program for a terminal")]
 
+mod door;
 mod kafka;
 mod latency;
 mod memory;
@@ -16,6 +17,7 @@ const USAGE: &str = "usage: limits parse FILE
        limits drain BROKERS TOPIC            counts the bytes of the topic
        limits events plain|journeys DAYS     events of whole days of England, ten statements an attendance, to standard output
        limits memory ledger|engine|live      takes events from standard input, prints what an attendance takes
+       limits door DIR                       HTTP NDJSON into the embedded log, beside a bare server
        limits latency ADDRESS STORE_DIR      posts to a running `sitrep up`, watches its store";
 
 /// What a part of the program may end with.
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["drain", brokers, topic] => kafka::drain(brokers, topic),
         ["events", kind, days] => memory::events(kind, days),
         ["memory", what] => memory::run(what),
+        ["door", dir] => door::run(dir),
         ["latency", address, dir] => latency::run(address, dir),
         _ => {
             eprintln!("{USAGE}");

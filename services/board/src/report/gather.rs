@@ -176,7 +176,8 @@ impl Gathering<'_> {
 
     fn standards(&mut self, end: Minute, as_at: Minute) -> Result<Vec<standards::StandardLine>, ReportError> {
         let first = end.minus(RETURNS_BACK_MINUTES + A_YEAR_MINUTES);
-        let rows = self.reader.daily(&self.place.code, first, end)?;
+        // What came after the period tells which of its returns are overdue by now.
+        let rows = self.reader.daily(&self.place.code, first, end.max(as_at))?;
         let oldest = end.minus(RETURNS_BACK_MINUTES);
         let lines = Held::of(&rows).lines(self.place, self.rules, end, as_at);
         Ok(lines.into_iter().filter(|line| line.end >= oldest).collect())

@@ -11,7 +11,7 @@ use super::codes::{Category, Codes, Status};
 use super::path::Path;
 use super::place::{Patterns, Place, Row};
 use super::zone::Zone;
-use super::{Class, Column, Csv, FactName, Feed, FeedError, Hl7, MappedFact, ReferenceField};
+use super::{Class, Column, Csv, FactName, Feed, FeedError, Fhir, Hl7, MappedFact, ReferenceField};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,7 +23,22 @@ pub(super) struct RawFeed {
     place: Vec<RawPlace>,
     hl7: RawHl7,
     codes: RawCodes,
+    fhir: RawFhir,
     csv: RawCsv,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFhir {
+    identifier: String,
+    extension: Vec<RawExtension>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExtension {
+    fact: String,
+    url: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,6 +158,7 @@ impl RawFeed {
         }
         let hl7 = self.hl7.parse().map_err(|(key, what)| wrong(&key, what))?;
         let codes = self.codes.parse().map_err(|(key, what)| wrong(&key, what))?;
+        let fhir = self.fhir.parse().map_err(|(key, what)| wrong(&key, what))?;
         let csv = self.csv.parse().map_err(|(key, what)| wrong(&key, what))?;
         Ok(Feed {
             name: name.to_owned(),
@@ -153,6 +169,7 @@ impl RawFeed {
             places,
             hl7,
             codes,
+            fhir,
             csv,
         })
     }
@@ -304,6 +321,21 @@ impl RawCodes {
                 DISPOSALS,
             )?,
         })
+    }
+}
+
+impl RawFhir {
+    fn parse(self) -> Result<Fhir, Wrong> {
+        let mut extensions = Vec::with_capacity(self.extension.len());
+        for (index, raw) in self.extension.into_iter().enumerate() {
+            let name = fact(format!("fhir.extension[{index}].fact"), &raw.fact)?;
+            if raw.url.is_empty() {
+                let what = "is empty: write the URL of the extension that states the fact";
+                return Err((format!("fhir.extension[{index}].url"), what.into()));
+            }
+            extensions.push((raw.url, name));
+        }
+        Ok(Fhir { identifier: self.identifier, extensions })
     }
 }
 

@@ -278,7 +278,7 @@ pub fn translate<'m, R: References>(
 }
 
 /// Whether it states any fact.
-fn states(attendance: &Attendance<'_>) -> bool {
+pub(crate) fn states(attendance: &Attendance<'_>) -> bool {
     let mut nothing = Attendance::new("", Ref([0; 16]));
     nothing.site = attendance.site.clone();
     nothing.reference = attendance.reference;

@@ -22,13 +22,43 @@ pub(super) async fn take(inner: &Arc<Inner>, request: Request) -> Result<Written
     let packed = is_packed(headers)?;
     let form = Form::of(headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
     told_length(headers, inner.limits.body_bytes)?;
-    let body = Body::new(form, packed, inner.limits.body_bytes, inner.limits.events);
-    let mut judging = Judging { body, form, batch: Batch::new(inner.desk.clone(), grant) };
-    match tokio::time::timeout(inner.limits.body_time, judging.read(inner, request.into_body())).await {
-        Ok(read) => read?,
-        Err(_) => return Err(PostError::Slow(inner.limits.body_time)),
-    }
-    write(inner, judging.finish(inner)?).await
+    let mut batch = Batch::new(inner.desk.clone(), grant);
+    let now = || Millis(inner.desk.clock.now_ms());
+    each(inner, request.into_body(), form, packed, &mut |piece| judge(&mut batch, piece, form, now()))
+        .await?;
+    write(inner, batch).await
+}
+
+/// Hands each event of a body to `judge`, while it comes.
+pub(super) async fn each(
+    inner: &Inner,
+    body: RequestBody,
+    form: Form,
+    packed: bool,
+    judge: &mut (impl FnMut(Piece<'_>) -> Result<(), PostError> + Send),
+) -> Result<(), PostError> {
+    let mut parts = Body::new(form, packed, inner.limits.body_bytes, inner.limits.events);
+    chunks(inner, body, &mut |chunk| parts.push(chunk, judge)).await?;
+    parts.finish(judge)
+}
+
+/// Hands each chunk of a body to `take`, as long as it comes in time.
+pub(super) async fn chunks(
+    inner: &Inner,
+    body: RequestBody,
+    take: &mut (impl FnMut(&[u8]) -> Result<(), PostError> + Send),
+) -> Result<(), PostError> {
+    let read = async {
+        let mut chunks = body.into_data_stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk.map_err(|_| PostError::BrokenOff)?;
+            inner.desk.metrics.bytes.inc_by(chunk.len() as u64);
+            take(&chunk)?;
+        }
+        Ok(())
+    };
+    let done = tokio::time::timeout(inner.limits.body_time, read).await;
+    done.unwrap_or(Err(PostError::Slow(inner.limits.body_time)))
 }
 
 /// Writes a batch when it is its turn.
@@ -61,33 +91,6 @@ pub(super) fn is_packed(headers: &HeaderMap) -> Result<bool, PostError> {
 pub(super) fn told_length(headers: &HeaderMap, max: usize) -> Result<(), PostError> {
     let told = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if told.is_some_and(|told| told > max) { Err(BodyError::TooLarge(max).into()) } else { Ok(()) }
-}
-
-struct Judging {
-    body: Body,
-    form: Form,
-    batch: Batch,
-}
-
-impl Judging {
-    async fn read(&mut self, inner: &Inner, body: RequestBody) -> Result<(), PostError> {
-        let mut chunks = body.into_data_stream();
-        while let Some(chunk) = chunks.next().await {
-            let chunk = chunk.map_err(|_| PostError::BrokenOff)?;
-            inner.desk.metrics.bytes.inc_by(chunk.len() as u64);
-            let now = Millis(inner.desk.clock.now_ms());
-            let (form, batch) = (self.form, &mut self.batch);
-            self.body.push(&chunk, &mut |piece| judge(batch, piece, form, now))?;
-        }
-        Ok(())
-    }
-
-    fn finish(self, inner: &Inner) -> Result<Batch, PostError> {
-        let Judging { body, form, mut batch } = self;
-        let now = Millis(inner.desk.clock.now_ms());
-        body.finish(&mut |piece| judge(&mut batch, piece, form, now))?;
-        Ok(batch)
-    }
 }
 
 fn judge(batch: &mut Batch, piece: Piece<'_>, form: Form, now: Millis) -> Result<(), PostError> {

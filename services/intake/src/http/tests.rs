@@ -27,6 +27,7 @@ use tower::ServiceExt;
 use super::*;
 use crate::shares::Alarm;
 
+mod fhir;
 mod tokens;
 
 /// How a topic fails, if it does.
@@ -109,6 +110,7 @@ fn door_with(limits: Limits, token: Option<&str>) -> Door {
         },
         pseudonyms: Pseudonyms::new(Some(b"a key of a deployment"), true).unwrap(),
         access: access(token, Path::new(""), &registry),
+        feeds: Vec::new(),
         limits,
         sealer: None,
         shares: Shares::new(Alarm::default(), &metrics),
@@ -175,8 +177,9 @@ impl Door {
 
     /// Gives the door other tokens.
     fn let_in(&mut self, access: Access) {
-        let Inner { desk, limits, writes, .. } = &*self.state.0;
-        let inner = Inner { desk: desk.clone(), access, limits: *limits, writes: writes.clone() };
+        let Inner { desk, limits, writes, feeds, .. } = &*self.state.0;
+        let (desk, feeds, writes) = (desk.clone(), feeds.clone(), writes.clone());
+        let inner = Inner { desk, access, feeds, limits: *limits, writes };
         self.state = IntakeState(Arc::new(inner));
         self.router = router(self.state.clone());
     }

@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use contract::topics::{EVENTS, REFUSALS};
-use domain::admission::Standards;
 use domain::organisations::Organisations;
+use domain::standard::Standards;
 use domain::time::Millis;
 use runtime::clock::Clock;
 use runtime::health::Condition;

@@ -1,0 +1,192 @@
+//! The elements of a FHIR R4 Encounter and Bundle that are read. What is not here (names, addresses, subjects, text,
+//! reasons) is passed over and never becomes a value.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+
+type Text<'a> = Option<Cow<'a, str>>;
+
+/// What kind of resource it is.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Kind<'a> {
+    #[serde(borrow, default, rename = "resourceType")]
+    pub(crate) resource_type: Text<'a>,
+}
+
+/// An Encounter.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Encounter<'a> {
+    #[serde(borrow, default)]
+    pub(crate) id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) meta: Meta<'a>,
+    #[serde(borrow, default)]
+    pub(crate) identifier: Vec<Identifier<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) status: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) status_history: Vec<StatusHistory<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) class: Coding<'a>,
+    #[serde(borrow, default)]
+    pub(crate) priority: Concept<'a>,
+    #[serde(borrow, default)]
+    pub(crate) period: Period<'a>,
+    #[serde(borrow, default)]
+    pub(crate) location: Vec<Location<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) hospitalization: Hospitalization<'a>,
+    #[serde(borrow, default)]
+    pub(crate) service_provider: Reference<'a>,
+    #[serde(borrow, default)]
+    pub(crate) extension: Vec<Extension<'a>>,
+    #[serde(default)]
+    pub(crate) modifier_extension: Vec<IgnoredAny>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Meta<'a> {
+    #[serde(borrow, default)]
+    pub(crate) version_id: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) last_updated: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Identifier<'a> {
+    #[serde(borrow, default)]
+    pub(crate) system: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) value: Text<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct StatusHistory<'a> {
+    #[serde(borrow, default)]
+    pub(crate) status: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) period: Period<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Period<'a> {
+    #[serde(borrow, default)]
+    pub(crate) start: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) end: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Coding<'a> {
+    #[serde(borrow, default)]
+    pub(crate) code: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Concept<'a> {
+    #[serde(borrow, default)]
+    pub(crate) coding: Vec<Coding<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Reference<'a> {
+    #[serde(borrow, default)]
+    pub(crate) reference: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) identifier: Identifier<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Location<'a> {
+    #[serde(borrow, default)]
+    pub(crate) location: Reference<'a>,
+    #[serde(borrow, default)]
+    pub(crate) status: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) period: Period<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Hospitalization<'a> {
+    #[serde(borrow, default)]
+    pub(crate) discharge_disposition: Concept<'a>,
+    #[serde(borrow, default)]
+    pub(crate) extension: Vec<Extension<'a>>,
+}
+
+/// An extension with a value, or with extensions inside.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Extension<'a> {
+    #[serde(borrow, default)]
+    pub(crate) url: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) extension: Vec<Extension<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) value_codeable_concept: Option<Concept<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) value_coding: Option<Coding<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) value_code: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) value_string: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) value_identifier: Option<Identifier<'a>>,
+    #[serde(borrow, default)]
+    pub(crate) value_date_time: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) value_instant: Text<'a>,
+    #[serde(default)]
+    pub(crate) value_boolean: Option<bool>,
+}
+
+impl Extension<'_> {
+    /// Its value as text, whichever of its forms it has.
+    pub(crate) fn text(&self) -> Option<&str> {
+        let coded = self.value_codeable_concept.as_ref().and_then(Concept::code);
+        let coding = self.value_coding.as_ref().and_then(|coding| coding.code.as_deref());
+        let identifier = self.value_identifier.as_ref().and_then(|one| one.value.as_deref());
+        let flag = self.value_boolean.map(|flag| if flag { "true" } else { "false" });
+        let texts = [&self.value_code, &self.value_string, &self.value_date_time, &self.value_instant];
+        let text = texts.into_iter().find_map(|text| text.as_deref());
+        coded.or(coding).or(identifier).or(flag).or(text)
+    }
+}
+
+impl Concept<'_> {
+    /// The first of its codes.
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.coding.iter().find_map(|coding| coding.code.as_deref())
+    }
+}
+
+/// A Bundle; its resources are not read yet.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Bundle<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(crate) kind: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) timestamp: Text<'a>,
+    #[serde(borrow, default)]
+    pub(crate) entry: Vec<Entry<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Entry<'a> {
+    #[serde(borrow, default)]
+    pub(crate) resource: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pub(crate) request: Option<EntryRequest<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct EntryRequest<'a> {
+    #[serde(borrow, default)]
+    pub(crate) method: Text<'a>,
+}
