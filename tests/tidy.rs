@@ -210,15 +210,17 @@ fn each_dependency_says_why() {
 fn a_measure_is_named_in_one_place() {
     let mut found = Found::default();
     let chosen = |file: &&File| is_rust(file) && is_program(file) && !file.path.contains("/examples/");
-    for file in files().iter().filter(chosen).filter(|file| file.path != "services/domain/src/measures.rs") {
+    let elsewhere = |file: &&File| !file.path.starts_with("services/domain/src/measures");
+    for file in files().iter().filter(chosen).filter(elsewhere) {
         for (number, line) in file.shipped() {
-            let is_literal = |name: &str| line.contains(&format!("\"{name}"));
+            // A name of a single word, such as "feed", is a word of the hospital too; an expression is data.
+            let is_literal = |name: &str| name.contains('_') && line.contains(&format!("\"{name}\""));
             for measure in MEASURES.iter().filter(|measure| is_literal(measure.name)) {
                 found.at(file, number, measure.name);
             }
         }
     }
-    found.nothing("measures are named in services/domain/src/measures.rs");
+    found.nothing("measures are named in services/domain/src/measures");
 }
 
 /// The targets of the links of a line of Markdown.
