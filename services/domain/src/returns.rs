@@ -107,9 +107,9 @@ impl Returns {
         self.periods.iter().map(|(period, held)| (*period, held.keys().copied()))
     }
 
-    /// The organisations whose points a return of `org` touches.
-    pub fn touched(&self, org: OrgId) -> &[OrgId] {
-        self.orgs.path(org)
+    /// The organisations whose points a return of `org` touches: itself, those above it, and groups that cover it.
+    pub fn touched(&self, org: OrgId) -> Vec<OrgId> {
+        touched(&self.orgs, org)
     }
 
     /// The point of an organisation for a period.
@@ -117,7 +117,9 @@ impl Returns {
         let nobody = BTreeMap::new();
         let held = self.periods.get(&period).unwrap_or(&nobody);
         let mut point = StandardPoint::default();
-        if let Some(own) = held.get(&org) {
+        // What a group of a single organisation says is what that one says.
+        let own = if let [only] = self.orgs.members(org) { *only } else { org };
+        if let Some(own) = held.get(&own) {
             add(&mut point, own);
         } else {
             for (_, amounts) in held.iter().filter(|(below, _)| self.is_topmost_below(held, **below, org)) {
@@ -129,7 +131,7 @@ impl Returns {
         let standard = self.standard(period);
         let reporting = held
             .keys()
-            .filter(|one| self.orgs.path(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
+            .filter(|one| covers(&self.orgs, org, **one) && standard.reports.has(self.orgs.get(**one)));
         point[5] = reporting.count() as i64;
         // Of what nobody reported there is no point, whoever had to: a point of zeros says the same (spec 2.4).
         if standard.is_collected(period.start) && point.iter().any(|field| *field != 0) {
@@ -140,9 +142,8 @@ impl Returns {
 
     /// Whether `below` lies below `org` with no other return between the two: what that one says holds for all below it.
     fn is_topmost_below(&self, held: &BTreeMap<OrgId, Amounts>, below: OrgId, org: OrgId) -> bool {
-        let above = &self.orgs.path(below)[1..];
-        let Some(position) = above.iter().position(|one| *one == org) else { return false };
-        !above[..position].iter().any(|between| held.contains_key(between))
+        let hides = |one: &OrgId| *one != org && covers(&self.orgs, org, *one) && held.contains_key(one);
+        covers(&self.orgs, org, below) && !self.orgs.path(below)[1..].iter().any(hides)
     }
 
     /// The returns that are overdue on a day: of every standard of which anybody ever sent one, from the first period
@@ -198,10 +199,22 @@ fn due_periods(standard: &Standard, today: Date) -> impl Iterator<Item = Date> +
         .filter(|start| standard.is_collected(*start))
 }
 
+/// Whether `below` is `org` or lies below it, or is covered by it as a group.
+fn covers(orgs: &Organisations, org: OrgId, below: OrgId) -> bool {
+    let path = orgs.path(below);
+    path.contains(&org) || orgs.members(org).iter().any(|member| path.contains(member))
+}
+
+fn touched(orgs: &Organisations, org: OrgId) -> Vec<OrgId> {
+    let groups = orgs.iter().map(|(group, _)| group).filter(|group| !orgs.members(*group).is_empty());
+    let covering = groups.filter(|group| covers(orgs, *group, org));
+    orgs.path(org).iter().copied().chain(covering).collect()
+}
+
 fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {
     let mut expected = vec![0; orgs.len()];
     for (org, _) in orgs.iter().filter(|(_, row)| standard.reports.has(row)) {
-        for above in orgs.path(org) {
+        for above in touched(orgs, org) {
             expected[above.index()] += 1;
         }
     }
