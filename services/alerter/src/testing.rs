@@ -33,6 +33,8 @@ retry_most = "5m"
 timeout = "10s"
 in_flight = 16
 checkpoint_every = "5s"
+silences = 1000
+outbox = 100000
 link = "http://127.0.0.1:8080/?org={org}"
 "#;
 

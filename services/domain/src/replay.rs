@@ -129,7 +129,7 @@ impl Beside {
             for (period, orgs) in periodic.returns.periods() {
                 let stamp = periodic.returns.stamp(period);
                 for org in orgs.flat_map(|org| periodic.returns.touched(org)) {
-                    stamped.entry((org, stamp)).or_default().insert(period);
+                    stamped.entry((*org, stamp)).or_default().insert(period);
                 }
             }
         }

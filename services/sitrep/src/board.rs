@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use axum::Router;
-use board::api::{self, Board};
+use board::api::{self, Board, Limits};
 use board::live::{Live, Mode, Target};
 use board::read::Reader;
 use board::service::{self, Service};
@@ -52,7 +52,7 @@ fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let plant =
         Plant::new(config, |plantlet| Ok(Arc::new(EmbeddedLog::open(&folder, plantlet.clock.clone())?)))?;
     let metrics = board::metrics::Metrics::new(&plant.registry)?;
-    let router = api::router(Board::new(live, dir, plant.clock.clone(), metrics, tables));
+    let router = api::router(Board::new(live, dir, limits(&plant), plant.clock.clone(), metrics, tables));
     plant.serve(router, |address| say(&format!("the board is at http://{address}/")))
 }
 
@@ -76,7 +76,12 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
         shutdown: plant.shutdown.clone(),
     };
     plant.spawn("board", move || service::run(service))?;
-    Ok(api::router(Board::new(live, &dir, plant.clock.clone(), metrics, tables)))
+    Ok(api::router(Board::new(live, &dir, limits(plant), plant.clock.clone(), metrics, tables)))
+}
+
+fn limits(plant: &Plant) -> Limits {
+    let board = &plant.config.board;
+    Limits { streams: board.streams.get() as usize, answer_points: board.answer_points.get().into() }
 }
 
 /// The line on the page: the target of the country for all types within four hours, in force at a minute. A live board

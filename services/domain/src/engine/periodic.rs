@@ -144,7 +144,7 @@ impl Engine {
             Touched::Period(period, org) => {
                 let stamp = self.periodic.returns.stamp(period);
                 for above in self.periodic.returns.touched(org) {
-                    self.waiting.points.insert((stamp, above, period.standard));
+                    self.waiting.points.insert((stamp, *above, period.standard));
                 }
             }
             Touched::Declared(org, from, until) => self.mark_declared(org, from, until),
