@@ -41,7 +41,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
 /// The board of a store as at a minute.
 fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let at = args.at.as_deref().map(|text| instant(text, "--at")).transpose()?.map(|at| at.minute());
-    let mut reader = Reader::open(dir).map_err(fault)?;
+    let reader = Reader::open(dir).map_err(fault)?;
     let organisations = reader.organisations().map_err(fault)?.unwrap_or_default();
     let tables = shown(&config, &organisations)?;
     let minute = at.or(reader.newest_minute().map_err(fault)?);
