@@ -100,12 +100,12 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
     }
     assert!(ran >= 9, "{ran} examples were run");
     let up = up.expect("the page starts it");
-    // Every example that should count does.
+    // Those who came some time ago are counted at once; who has just come is, from the next minute on.
     eventually("the patients are there", SOON, || {
         let answer = up.json("/v1/measures?measure=ae_department&org=RXF-T1&type=1");
         let newest = answer["series"][0]["points"].as_array().and_then(|points| points.last().cloned());
         let present = newest.as_ref().and_then(|point| point[1].as_i64()).unwrap_or_default();
-        if present >= 4 { Ok(()) } else { Err(format!("{newest:?}")) }
+        if present >= 2 { Ok(()) } else { Err(format!("{newest:?}")) }
     });
     up.stop();
 }

@@ -13,7 +13,7 @@ use domain::alert::value::{Decimal, Value};
 use domain::date::Date;
 use domain::measures::{Freshness, MAX_FIELDS, Measure, OrgMinute, Revision, Series, Tag, TypeTag};
 use domain::organisations::{Level, Organisations, Row};
-use domain::standard::Standards;
+use domain::standard::{Kind, Standard, Standards};
 use domain::target::{Step, Targets};
 use domain::time::{LondonDays, Minute, rfc3339};
 
@@ -99,6 +99,19 @@ fn targets() -> Targets {
     }
 }
 
+/// A monthly share from all twelve trusts, due after 14 days, and a monthly count that nobody ever sent.
+fn standards() -> Standards {
+    let mut rtt = Standard::new("rtt", Kind::Share, domain::date::Period::Month);
+    rtt.title = "Within 18 weeks".to_owned();
+    rtt.due_days = 14;
+    let unknown = Standard::new("unknown", Kind::Count, domain::date::Period::Month);
+    Standards { standards: vec![rtt, unknown], scales: vec!["opel".to_owned()] }
+}
+
+fn tag(text: &str) -> Tag {
+    Tag::text(text).expect("a text")
+}
+
 fn minute(text: &str) -> Minute {
     rfc3339(text.as_bytes()).expect("an instant").second().minute()
 }
@@ -172,11 +185,22 @@ impl World {
         batch
     }
 
+    /// Writes one more org-minute of the nation, or of a trust.
+    fn write(&mut self, org: &str, at: &str, series: Vec<Series>) {
+        let level = if org == "ENG" { Level::Nation } else { Level::Trust };
+        let freshness = Freshness { stale: false, age_seconds: None };
+        let revision = Revision { epoch: 2, n: 1 };
+        let org = org.to_owned();
+        let writing =
+            OrgMinute { level, org, minute: minute(at), revision, freshness, restated: true, series };
+        self.store.apply(&[writing]).expect("it is taken");
+    }
+
     fn report(&self, org: Option<&str>, span: Span, ending: &str) -> Report {
         let mut reader = Reader::open(self.folder.path()).expect("the store is open");
         let period = Period::ending(span, ending).expect("a period");
         let request = Request { org: org.map(str::to_owned), period, floor: 0.8 };
-        let (targets, standards) = (targets(), Standards::default());
+        let (targets, standards) = (targets(), standards());
         let rules = Rules { targets: &targets, standards: &standards };
         report::make(&mut reader, &request, rules).expect("a report")
     }
@@ -296,4 +320,124 @@ fn a_report_that_cannot_be_made_says_why() {
         let error = report::make(&mut reader, &request, rules).expect_err("there is nothing");
         assert_eq!((error.to_string().as_str(), error.is_usage()), (expected, usage));
     }
+}
+
+/// The rows of a section, label and cells with bars between them.
+fn rows(report: &Report, title: &str) -> Vec<String> {
+    let document = report.document();
+    let section = document.sections.iter().find(|section| section.title.starts_with(title));
+    let section = section.unwrap_or_else(|| panic!("no section {title}"));
+    let rows = section.rows.iter().map(|row| format!("{} | {}", row.label, row.cells.join(" | ")));
+    rows.chain(section.notes.iter().cloned()).collect()
+}
+
+#[test]
+fn returns_stand_with_their_completeness_and_what_is_overdue() {
+    let mut world = october_2014();
+    let point = |met, total, reporting| {
+        let fields = [("met", met), ("total", total), ("reporting", reporting), ("expected", 12)];
+        vec![point(Measure::Standard, tag("rtt"), &fields)]
+    };
+    // August 2014 of all, September of ten, and August of the year before.
+    world.write("ENG", "2014-08-31T23:00:00Z", point(920, 1_000, 12));
+    world.write("ENG", "2014-09-30T23:00:00Z", point(910, 1_000, 10));
+    world.write("ENG", "2013-09-30T23:00:00Z", point(940, 1_000, 12));
+    let report = world.report(None, Span::Week, "2014-10-26");
+    let title = "Periodic standards";
+    assert_eq!(
+        rows(&report, title),
+        [
+            "Within 18 weeks | 30 Sep 2014 | 91.00 % | – | 94.00 % | 10 of 12",
+            "Overdue from 2 for the period to 30 September 2014: Within 18 weeks."
+        ]
+    );
+    // Before September was over, August's returns were the newest.
+    let earlier = world.report(None, Span::Day, "2014-09-29");
+    assert_eq!(rows(&earlier, title)[0], "Within 18 weeks | 31 Aug 2014 | 92.00 % | – | – | 12 of 12");
+    // A return that came to nothing is no return, and 500 days later nobody asks for one.
+    let mut world = october_2014();
+    world.write("ENG", "2013-04-30T23:00:00Z", point(920, 1_000, 12));
+    world.write("ENG", "2014-09-30T23:00:00Z", point(0, 0, 0));
+    assert_eq!(world.report(None, Span::Week, "2014-10-26").standards, []);
+}
+
+#[test]
+fn a_month_without_days_is_told_from_its_returns() {
+    let mut world = World::new();
+    for (org, share) in [("ENG", (900, 1_000)), ("T01", (70, 100)), ("T02", (80, 100))] {
+        let fields = [("met", share.0), ("total", share.1), ("reporting", 1), ("expected", 12)];
+        let series = vec![point(Measure::Standard, tag("ae-four-hours-monthly"), &fields)];
+        world.write(org, "2014-09-30T23:00:00Z", series);
+    }
+    let report = world.report(None, Span::Month, "2014-09-30");
+    assert_eq!(
+        report.document().summary[0],
+        "90.0 % of patients (all types) within four hours against 95 %; the same month last year not held; one trust below \
+         80 %, not held a year ago."
+    );
+    assert_eq!((report.now.held, report.now.source.as_str()), (0, "returns"));
+    assert_eq!(report.below.now, Some(report::BelowCount { below: 1, of: 2 }));
+    // A week of that month is not made of it.
+    assert!(world.report(None, Span::Week, "2014-09-28").now.four_hour(TypeTag::All).is_none());
+}
+
+#[test]
+fn declared_and_computed_levels_stay_apart() {
+    let mut world = october_2014();
+    let declared = |level| vec![point(Measure::Escalation, tag("opel"), &[("declared", level)])];
+    world.write("T02", "2014-10-24T23:00:00Z", declared(4));
+    world.write("T02", "2014-10-27T00:00:00Z", declared(2));
+    let computed = [("score", 25), ("opel", 3), ("missing", 2)];
+    world.write("T05", "2014-10-27T00:00:00Z", vec![point(Measure::Opel, tag("acute"), &computed)]);
+    let report = world.report(None, Span::Week, "2014-10-26");
+    let rows = rows(&report, "Escalation");
+    assert_eq!(rows[..2], ["Trust 5 (T05) | – | 3 (3) | 25 | 2", "Trust 2 (T02) | 2 (4) | – | – | –"]);
+    assert_eq!(rows[3], "Level three at the end: declared by none, computed of one.");
+}
+
+#[test]
+fn beds_are_those_of_the_mornings_and_what_was_first_known_stays() {
+    let mut world = october_2014();
+    let beds =
+        |open, occupied| vec![point(Measure::BedState, Tag::None, &[("open", open), ("occupied", occupied)])];
+    world.write("ENG", "2014-10-24T07:00:00Z", beds(100, 90));
+    world.write("ENG", "2014-10-26T08:00:00Z", beds(300, 290));
+    world.write("ENG", "2014-10-26T09:00:00Z", beds(900, 1));
+    let first = [("departed", 1_700), ("within", 1_600)];
+    for day in ["20", "21", "22", "23", "24", "25"] {
+        let at = format!("2014-10-{day}T23:00:00Z");
+        world.write("ENG", &at, vec![point(Measure::FirstKnown, TypeTag::All, &first)]);
+    }
+    let report = world.report(None, Span::Week, "2014-10-26");
+    let found = rows(&report, "General and acute beds");
+    assert_eq!(found[0], "Open | 200 | – | –");
+    // Of the sums: the mean of 90 % and 96.7 % would be 93.3 %.
+    assert!(found.contains(&"Occupancy (occupied of open) | 95.00 % | – | –".to_owned()), "{found:?}");
+    assert!(found.contains(&"Mornings with figures | 2 of 7 | – | –".to_owned()), "{found:?}");
+    let titles = |report: &Report| {
+        report.document().sections.iter().any(|one| one.title.starts_with("As first known"))
+    };
+    assert!(!titles(&report), "six days of seven cannot be compared");
+    world.write("ENG", "2014-10-27T00:00:00Z", vec![point(Measure::FirstKnown, TypeTag::All, &first)]);
+    let report = world.report(None, Span::Week, "2014-10-26");
+    assert_eq!(
+        rows(&report, "As first known")[..2],
+        [
+            "All types, as first known | 94.12 % of 11,900 | – | –",
+            "All types, now | 93.75 % of 12,320 | – | –"
+        ]
+    );
+}
+
+#[test]
+fn the_history_is_told_when_the_minutes_are_gone() {
+    let world = october_2014();
+    let before = text::write(&world.report(None, Span::Week, "2014-10-26").document());
+    let file =
+        rusqlite::Connection::open(world.folder.path().join("board.sqlite")).expect("the store's file");
+    // As docs/running.md empties it, on a day in 2026.
+    let emptied = "DELETE FROM org_minutes; DELETE FROM positions;
+                   DELETE FROM daily WHERE (id & 4294967295) * 60 > unixepoch('2026-11-22', '-15 days')";
+    file.execute_batch(emptied).expect("the tables are there");
+    assert_eq!(text::write(&world.report(None, Span::Week, "2014-10-26").document()), before);
 }

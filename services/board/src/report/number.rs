@@ -111,6 +111,11 @@ pub fn in_words(number: usize) -> String {
     WORDS.get(number).map_or_else(|| count(number as i64), |word| (*word).to_owned())
 }
 
+/// A number that stands for itself in a sentence: `none`, `one`, `16`.
+pub fn how_many(number: usize) -> String {
+    if number == 0 { "none".to_owned() } else { in_words(number) }
+}
+
 /// A number with the noun that goes with it: `one trust`, `16 trusts`.
 pub fn counted(number: usize, one: &str, more: &str) -> String {
     format!("{} {}", in_words(number), if number == 1 { one } else { more })

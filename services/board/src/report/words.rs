@@ -10,7 +10,7 @@ use super::document::{Document, Section};
 use super::figures::{Figures, FourHour, Source};
 use super::number::{self, Better, NONE, Share, count};
 use super::period::{self, Span};
-use super::{Below, BelowCount, BelowOne, Report};
+use super::{Below, BelowOne, Report};
 
 mod returns;
 mod tables;
@@ -165,8 +165,7 @@ fn below_sentence(below: &Below) -> Option<String> {
     let now = below.now?;
     let (one, more) = plural(below.level);
     let earlier = match below.year_before {
-        Some(BelowCount { below: 0, .. }) => "none".to_owned(),
-        Some(earlier) => number::in_words(earlier.below),
+        Some(earlier) => number::how_many(earlier.below),
         None => "not held".to_owned(),
     };
     let floor = number::threshold(below.floor);
@@ -191,7 +190,7 @@ fn attendances(report: &Report, all: FourHour) -> String {
         count(all.departed),
         count(all.over())
     );
-    if let Some(over_12h) = all.over_12h {
+    if let Some(over_12h) = all.over_12h.filter(|_| !report.is_made_up()) {
         text.push_str(&format!(" and {} after more than 12 hours since arrival", count(over_12h)));
     }
     if report.now.source == Source::Days && !report.now.is_whole() {
@@ -269,8 +268,8 @@ fn four_hour_rows(report: &Report, section: &mut Section, tag: TypeTag, name: &s
     let change = |earlier: &Figures| report.now.share(tag).points_since(earlier.share(tag));
     let changes = [String::new(), change(&report.before), change(&report.year_before)];
     section.row(&format!("{name}: change since then, points"), changes);
-    if report.periods().iter().any(|figures| figures.four_hour(tag).is_some_and(|one| one.over_12h.is_some()))
-    {
+    let knows_12h = |figures: &&Figures| figures.four_hour(tag).is_some_and(|one| one.over_12h.is_some());
+    if !report.is_made_up() && report.periods().iter().any(knows_12h) {
         let over = of(&|figures| figures.over_12h.map_or_else(|| NONE.to_owned(), count));
         section.row(&format!("{name}: over 12 h since arrival"), over);
     }

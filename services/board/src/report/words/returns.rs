@@ -85,8 +85,8 @@ pub(super) fn escalation(report: &Report) -> Option<Section> {
         let computed = report.escalations.iter().filter(|one| computes(one, level)).count();
         section.notes.push(format!(
             "Level {name} at the end: declared by {}, computed of {}.",
-            number::in_words(declared),
-            number::in_words(computed)
+            number::how_many(declared),
+            number::how_many(computed)
         ));
     }
     section.notes.push(
