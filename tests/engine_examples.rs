@@ -194,3 +194,24 @@ fn the_zeros_of_what_went_elsewhere_survive_a_checkpoint() {
     let again = World::begin(restored(&saved, 2), world.published, "20T02:02");
     assert_eq!((completed(&again, &site(0)), completed(&again, &site(1))), (0, 1));
 }
+
+/// How old a feed is, is counted to the minute of the figures and not to the moment in which the minute was closed (spec 3.1).
+#[test]
+fn a_feed_is_as_old_as_at_the_minute_of_the_figures() {
+    let mut world = World::begin(engine(1), Vec::new(), "20T12:00");
+    let mut arrives = Attendance::new(site(0), Ref([1; 16]));
+    arrives.arrived_at = Fact::Stated(second("20T12:00"));
+    world.say("20T12:00", Statement::Attendance(arrives));
+    // 60 min 59 s after its newest word, the minute of 60 min is closed.
+    world.engine.tick(Millis(at("20T13:00").0 + 59_000));
+    world.publish();
+    world.engine.tick(at("20T13:01"));
+    world.publish();
+    let freshness = |minute: &str| {
+        let minute = second(minute).minute();
+        let found = world.published.iter().rfind(|one| one.org == site(0) && one.minute == minute);
+        found.map(|one| (one.freshness.age_seconds, one.freshness.stale)).expect("published")
+    };
+    assert_eq!(freshness("20T13:00"), (Some(3_600), false));
+    assert_eq!(freshness("20T13:01"), (Some(3_660), true));
+}

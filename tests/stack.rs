@@ -1,4 +1,4 @@
-//! sitrep against real servers: Apache Kafka, InfluxDB 2, Alertmanager (see `stack/README.md`), and the real binary.
+//! sitrep against real servers: Apache Kafka, InfluxDB 2, VictoriaMetrics, Alertmanager (see `stack/README.md`), and the real binary.
 //!
 //! It needs what `tests/stack/setup` gets and the binary of `cargo build --release -p sitrep` (or `SITREP_BIN`).
 //! `SITREP_SEED=17` replays the choices of a run, though not its timing. An argument runs only what has it in its name.
@@ -31,6 +31,8 @@ mod servers;
 mod service;
 #[path = "stack/store.rs"]
 mod store;
+#[path = "stack/victoria.rs"]
+mod victoria;
 #[path = "stack/world.rs"]
 mod world;
 
@@ -47,6 +49,7 @@ const LANES: [&[Test]; 2] = [
         ("killed_at_random_and_backfilled", |seed| {
             let mut world = crashes::killed_at_random(seed);
             backfill::into_a_new_store(&mut world);
+            victoria::holds_the_newest(&mut world);
         }),
         ("between_checkpoint_and_publication", restarts::between_checkpoint_and_publication),
         ("checkpoints_lost", restarts::checkpoints_lost),

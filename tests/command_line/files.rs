@@ -266,3 +266,29 @@ fn files_and_standard_streams_are_the_same() {
     assert_eq!(nothing.text(), "");
     assert!(nothing.err.ends_with("there was no event in the file\n"), "{}", nothing.err);
 }
+
+#[test]
+fn points_that_could_not_be_written_are_told_before_anything_is_read() {
+    // The file of events is not there either: nobody looked.
+    let out = ["--out", "/nowhere/points"];
+    let done =
+        sitrep(&[&["replay", "--events", "nowhere", "--from", FROM, "--until", UNTIL][..], &out].concat());
+    assert_eq!(done.code, 1, "{}", done.err);
+    assert!(done.err.starts_with("sitrep: /nowhere/points cannot be made"), "{}", done.err);
+}
+
+#[test]
+fn a_second_thread_changes_nothing() {
+    let world = World::new();
+    let events = events(&world, "8");
+    let mut broken = events.clone();
+    broken.extend_from_slice(b"\nno event\n\n{\"id\":1}\n");
+    let one = replay(&world, &broken, &[]);
+    let two = replay(&world, &broken, &["--threads", "2"]);
+    assert!(one.out == two.out);
+    let told = |done: &Done| -> Vec<String> {
+        done.err.lines().filter(|line| line.starts_with("line ")).map(str::to_owned).collect()
+    };
+    assert_eq!(told(&one), told(&two));
+    assert!(told(&one).len() >= 2, "{}", one.err);
+}

@@ -24,6 +24,7 @@ pub(crate) enum Kind {
     Kafka,
     Influx,
     Alertmanager,
+    Victoria,
 }
 
 impl Kind {
@@ -32,6 +33,7 @@ impl Kind {
             Kind::Kafka => "kafka",
             Kind::Influx => "influxd",
             Kind::Alertmanager => "alertmanager",
+            Kind::Victoria => "victoriametrics",
         }
     }
 
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Kafka => "KAFKA_PORT",
             Kind::Influx => "INFLUX_PORT",
             Kind::Alertmanager => "ALERTMANAGER_PORT",
+            Kind::Victoria => "VICTORIA_PORT",
         }
     }
 }
@@ -61,7 +64,7 @@ impl Server {
         match kind {
             Kind::Kafka => environment.push(("KAFKA_CONTROLLER_PORT", free_port().to_string())),
             Kind::Influx => environment.push(("INFLUX_TOKEN", INFLUX_TOKEN.to_owned())),
-            Kind::Alertmanager => {}
+            Kind::Alertmanager | Kind::Victoria => {}
         }
         Server { kind, folder: folder.join(kind.as_str()), port, environment, process: None }
     }
@@ -84,7 +87,7 @@ impl Server {
         let mut arguments = vec![self.kind.as_str(), &folder];
         match self.kind {
             Kind::Influx => arguments.extend(INFLUX_CACHE),
-            Kind::Kafka | Kind::Alertmanager => {}
+            Kind::Kafka | Kind::Alertmanager | Kind::Victoria => {}
         }
         let script = script("start");
         self.process =
@@ -106,7 +109,7 @@ impl Server {
                     TcpStream::connect(address).map_err(|error| error.to_string())?;
                     if said { Ok(()) } else { Err("it has not said so".to_owned()) }
                 }
-                Kind::Influx => ok(address, "/health"),
+                Kind::Influx | Kind::Victoria => ok(address, "/health"),
                 Kind::Alertmanager => ok(address, "/-/ready"),
             }
         });

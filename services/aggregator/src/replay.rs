@@ -1,10 +1,13 @@
 //! Reading a file of events (NDJSON): line by line, nothing copied that is not kept, every line with one outcome.
 
 use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 
 use contract::{Hashed, MAX_EVENT_BYTES, Refused, parse_json};
 use domain::event::{Event, Outcome};
 use domain::replay::Replay;
+use self_cell::self_cell;
 
 /// What became of the lines of a file. `accepted + duplicate + refused = read`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,33 +51,130 @@ const BLOCK: usize = 1 << 20;
 /// enough that the first are still in the processor's caches.
 pub(crate) const TOGETHER: usize = 32;
 
+/// Lines that go from the thread that parses to the ledger's at once, and how many such batches may wait for it.
+const HANDED_OVER: usize = 1_024;
+const BATCHES_WAITING: usize = 8;
+
 /// Reads every event of `input` into the replay. `refused` is told each line that was refused, `progress` the bytes
-/// read so far, after each block.
+/// read so far, after each block. With two `threads` or more, one reads and parses beside this one.
 pub fn read_events(
-    input: &mut dyn Read,
+    input: &mut (dyn Read + Send),
+    threads: usize,
     replay: &mut Replay,
     refused: &mut dyn FnMut(RefusedLine<'_>),
     progress: &mut dyn FnMut(u64),
 ) -> io::Result<ReadReport> {
-    let mut report = ReadReport::default();
-    each_block(input, progress, &mut |lines| {
-        for lines in lines.chunks(TOGETHER) {
-            let events: Vec<Result<Event<'_>, Refused>> =
-                lines.iter().map(|(_, line)| parse(*line)).collect();
-            replay.expect(events.iter().flatten());
-            for ((number, _), event) in lines.iter().zip(&events) {
-                let (outcome, detail) = match event {
-                    Ok(event) => replay.take(event),
-                    Err(error) => (error.outcome, &*error.detail),
-                };
-                if outcome.is_refused() {
-                    refused(RefusedLine { line: *number, outcome, detail });
-                }
-                report.count(outcome);
+    let mut taking = Taking { replay, refused, report: ReadReport::default() };
+    if threads > 1 {
+        read_beside(input, &mut taking, progress)?;
+    } else {
+        each_block(input, progress, &mut |lines| {
+            for lines in lines.chunks(TOGETHER) {
+                let events: Events<'_> = lines.iter().map(|(_, line)| parse(*line)).collect();
+                taking.take(lines.iter().map(|(number, _)| *number), &events);
             }
+        })?;
+    }
+    Ok(taking.report)
+}
+
+type Events<'a> = Vec<Result<Event<'a>, Refused>>;
+
+/// Where events go.
+struct Taking<'a> {
+    replay: &'a mut Replay,
+    refused: &'a mut dyn FnMut(RefusedLine<'_>),
+    report: ReadReport,
+}
+
+impl Taking<'_> {
+    /// Takes some dozens of events with the numbers of their lines.
+    fn take(&mut self, numbers: impl Iterator<Item = u64>, events: &[Result<Event<'_>, Refused>]) {
+        self.replay.expect(events.iter().flatten());
+        for (line, event) in numbers.zip(events) {
+            let (outcome, detail) = match event {
+                Ok(event) => self.replay.take(event),
+                Err(error) => (error.outcome, &*error.detail),
+            };
+            if outcome.is_refused() {
+                (self.refused)(RefusedLine { line, outcome, detail });
+            }
+            self.report.count(outcome);
         }
-    })?;
-    Ok(report)
+    }
+}
+
+/// Lines, copied from the reader's buffer: for each its number and its bytes, none if it is too long.
+#[derive(Default)]
+struct Lines {
+    bytes: Vec<u8>,
+    lines: Vec<(u64, Option<std::ops::Range<usize>>)>,
+}
+
+self_cell!(
+    /// Lines with the events that they are.
+    struct Parsed {
+        owner: Lines,
+        #[covariant]
+        dependent: Events,
+    }
+);
+
+impl Lines {
+    fn copied(lines: &[NumberedLine<'_>]) -> Lines {
+        let mut copied = Lines::default();
+        for (number, line) in lines {
+            let bytes = match line {
+                Line::TooLong => None,
+                Line::Whole(line) => {
+                    let start = copied.bytes.len();
+                    copied.bytes.extend_from_slice(line);
+                    Some(start..copied.bytes.len())
+                }
+            };
+            copied.lines.push((*number, bytes));
+        }
+        copied
+    }
+
+    fn parse(&self) -> Events<'_> {
+        let line = |bytes: &Option<std::ops::Range<usize>>| match bytes {
+            None => Line::TooLong,
+            Some(range) => Line::Whole(&self.bytes[range.clone()]),
+        };
+        self.lines.iter().map(|(_, bytes)| parse(line(bytes))).collect()
+    }
+}
+
+/// Reads and parses on another thread, in the same order.
+fn read_beside(
+    input: &mut (dyn Read + Send),
+    taking: &mut Taking<'_>,
+    progress: &mut dyn FnMut(u64),
+) -> io::Result<()> {
+    let (sender, batches) = mpsc::sync_channel(BATCHES_WAITING);
+    let read = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let reading = std::thread::Builder::new().name("parse".into()).spawn_scoped(scope, || {
+            each_block(input, &mut |bytes| read.store(bytes, Ordering::Relaxed), &mut |lines| {
+                for lines in lines.chunks(HANDED_OVER) {
+                    // Nobody takes them only after a panic, which is told when the threads are joined.
+                    let _ended = sender.send(Parsed::new(Lines::copied(lines), Lines::parse));
+                }
+            })?;
+            drop(sender);
+            Ok(())
+        })?;
+        for batch in batches {
+            batch.with_dependent(|lines, events| {
+                for (lines, events) in lines.lines.chunks(TOGETHER).zip(events.chunks(TOGETHER)) {
+                    taking.take(lines.iter().map(|(number, _)| *number), events);
+                }
+            });
+            progress(read.load(Ordering::Relaxed));
+        }
+        reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// A line that is not blank.

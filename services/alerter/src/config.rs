@@ -28,6 +28,11 @@ pub struct AlertConfig {
     pub in_flight: usize,
     /// The checkpoint is saved at least this often; beyond that, before anybody is told and after.
     pub checkpoint_every: Duration,
+    /// The most silences that are kept of those given as commands; one more is not taken.
+    pub silences: usize,
+    /// So many notices that no receiver has taken yet, or transitions that are not on the alerts topic yet: then no
+    /// measures are read until some are (docs/decisions/0026).
+    pub outbox: usize,
     /// Where a person sees more; `{org}` and `{level}` are filled in. Empty: no link.
     pub link: String,
 }
@@ -64,6 +69,9 @@ impl AlertConfig {
         }
         if self.in_flight == 0 {
             return wrong("in_flight", "must be at least 1");
+        }
+        if self.outbox == 0 {
+            return wrong("outbox", "must be at least 1");
         }
         if self.link.replace("{org}", "").replace("{level}", "").contains(['{', '}']) {
             return wrong("link", "may hold the placeholders {org} and {level} only");
@@ -103,6 +111,7 @@ mod tests {
             ("retry_first = \"10m\"", "alert.retry_first: must be over 0 and at most alert.retry_most"),
             ("timeout = \"0s\"", "alert.timeout: must be over 0"),
             ("in_flight = 0", "alert.in_flight: must be at least 1"),
+            ("outbox = 0", "alert.outbox: must be at least 1"),
             ("link = \"http://x/{patient}\"", "alert.link: may hold the placeholders {org} and {level} only"),
         ] {
             assert_eq!(testing::config(line).check().unwrap_err().to_string(), message);

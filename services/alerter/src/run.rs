@@ -114,6 +114,8 @@ struct Shell {
     read_after_ms: i64,
     append_after_ms: i64,
     append_fails: bool,
+    /// Whether nothing is read, since too much waits to be told.
+    is_full: bool,
     saved_ms: i64,
 }
 
@@ -154,6 +156,7 @@ impl Shell {
             read_after_ms: i64::MIN,
             append_after_ms: i64::MIN,
             append_fails: false,
+            is_full: false,
             saved_ms: i64::MIN,
         })
     }
@@ -187,8 +190,13 @@ impl Shell {
         }
     }
 
-    /// Reads what is there. Without a reader it is opened; while the log is away the turn only waits.
+    /// Reads what is there. Without a reader it is opened; while the log is away, or too much waits to be told, the turn
+    /// only waits.
     fn read(&mut self, now_ms: i64) -> Result<(), LogError> {
+        if self.is_held_up() {
+            self.setup.shutdown.wait_timeout(POLL);
+            return Ok(());
+        }
         if now_ms < self.read_after_ms {
             self.setup.shutdown.wait_timeout(POLL);
             return Ok(());
@@ -207,6 +215,27 @@ impl Shell {
         let result = self.read_from(&mut positions, topics.map(str::to_owned));
         self.positions = Some(positions);
         result
+    }
+
+    /// Whether the outbox is full; said when it begins and when it ends.
+    fn is_held_up(&mut self) -> bool {
+        let is_full = self.alerter.is_full();
+        if is_full != std::mem::replace(&mut self.is_full, is_full) {
+            let most = self.setup.config.outbox;
+            if is_full {
+                tracing::error!(
+                    alert.outbox = most,
+                    "the outbox is full: no measures are read until receivers take notices"
+                );
+                self.setup
+                    .condition
+                    .waits(format!("{most} notices wait (alert.outbox): no measures are read"));
+            } else {
+                tracing::info!("the outbox has room again: measures are read on");
+                self.setup.condition.holds();
+            }
+        }
+        is_full
     }
 
     fn read_from(&mut self, positions: &mut Positions, topics: [String; TOPICS]) -> Result<(), LogError> {

@@ -98,6 +98,11 @@ impl Alerter {
         }
     }
 
+    /// Whether so much waits to be told or written that no more minutes should be taken (`alert.outbox`).
+    pub fn is_full(&self) -> bool {
+        self.outbox.len().max(self.records.len()) >= self.config.outbox
+    }
+
     /// Takes an org-minute of the measures topic, read at `now_ms` (wall clock, Unix milliseconds).
     ///
     /// Marks of publishers are obeyed before: records of an older epoch do not come here (spec 2.6).

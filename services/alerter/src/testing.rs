@@ -33,6 +33,8 @@ retry_most = "5m"
 timeout = "10s"
 in_flight = 16
 checkpoint_every = "5s"
+silences = 1000
+outbox = 100000
 link = "http://127.0.0.1:8080/?org={org}"
 "#;
 
@@ -76,7 +78,7 @@ pub(crate) fn targets() -> Targets {
         source: "somebody".to_owned(),
         verified: true,
     };
-    let value = Value::parse("ae_four_hour.within / ae_four_hour.departed").unwrap();
+    let value = Value::ratio(Measure::AeFourHour, "within", "departed").unwrap();
     let steps = vec![step("2010-07-01", "0.95"), step("2026-11-21", "0.78")];
     Targets { targets: vec![Target { value, series: Vec::new(), level: None, steps }] }
 }

@@ -12,7 +12,7 @@ use std::f64::consts::TAU;
 use std::path::Path;
 use std::sync::Arc;
 
-use board::api::{Board, router};
+use board::api::{Board, Limits, router};
 use board::live::{Live, Mode, Target};
 use board::metrics::Metrics;
 use board::read::Range;
@@ -26,6 +26,8 @@ use domain::measures::{
 use domain::organisations::{Level, Organisations};
 use domain::time::{Millis, Minute};
 use runtime::clock::{Clock, SystemClock};
+
+const LIMITS: Limits = Limits { streams: 256, answer_points: 200_000 };
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -59,8 +61,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("snapshot: {} bytes for {} organisations", watch.json.len(), england.organisations.len());
     }
     let registry = prometheus::Registry::new();
-    let routes =
-        router(Board::new(live.clone(), &dir, clock.clone(), Metrics::new(&registry)?, Default::default()));
+    let routes = router(Board::new(
+        live.clone(),
+        &dir,
+        LIMITS,
+        clock.clone(),
+        Metrics::new(&registry)?,
+        Default::default(),
+    ));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;

@@ -32,8 +32,14 @@ use crate::store::StoreError;
 /// How many requests read the store at a time; the others wait.
 const READERS: usize = 4;
 
-/// How many browsers may watch at a time; one more is answered 503.
-const STREAMS_MAX: usize = 256;
+/// What the answers may use: `[board]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Browsers that watch at a time; one more is answered 503.
+    pub streams: usize,
+    /// Points of one answer of `/v1/measures`; more are refused with the step that would do.
+    pub answer_points: u64,
+}
 
 /// What the answers are made from.
 #[derive(Debug)]
@@ -41,6 +47,7 @@ pub struct Board {
     live: Arc<Live>,
     readers: Readers,
     streams: Arc<Semaphore>,
+    limits: Limits,
     clock: ClockBox,
     metrics: Metrics,
     tables: Tables,
@@ -61,6 +68,7 @@ impl Board {
     pub fn new(
         live: Arc<Live>,
         dir: &std::path::Path,
+        limits: Limits,
         clock: Arc<dyn Clock>,
         metrics: Metrics,
         tables: Tables,
@@ -72,7 +80,8 @@ impl Board {
                 idle: Mutex::new(Vec::new()),
                 permits: Semaphore::new(READERS),
             },
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams: Arc::new(Semaphore::new(limits.streams)),
+            limits,
             clock: ClockBox(clock),
             metrics,
             tables,

@@ -187,6 +187,14 @@ impl Reader {
         Ok(if rows.is_empty() { None } else { Some(Organisations::new(&rows)?) })
     }
 
+    /// The newest minute of any organisation that is kept for years; `None` where nothing is.
+    pub fn newest_daily(&self) -> Result<Option<Minute>, StoreError> {
+        let sql = "SELECT max((SELECT d.id & 4294967295 FROM daily d
+                   WHERE d.id >= o.number << 32 AND d.id < (o.number + 1) << 32 ORDER BY d.id DESC LIMIT 1)) FROM orgs o";
+        let newest = self.connection.query_row(sql, [], |row| row.get::<_, Option<u32>>(0));
+        newest.map(|minute| minute.map(Minute)).map_err(|source| StoreError::sqlite(&self.path, source))
+    }
+
     /// From which published tables figures were made, if from any.
     pub fn published(&self) -> Result<Vec<Published>, StoreError> {
         let read = || {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use board::api::{Board, router};
+use board::api::{Board, Limits, router};
 use board::live::{Live, Mode, Target};
 use board::metrics::Metrics;
 use board::service::{ServiceError, still};
@@ -26,6 +26,8 @@ use tower::ServiceExt;
 
 const ORGANISATIONS: &str = "code,name,level,parent,department_type\nENG,England,nation,,\nY1,North,region,ENG,\n\
     T,Trust,trust,Y1,\nS1,One,site,T,1\nS3,<b>Three</b>,site,T,3\nAMB,Ambulance,service,ENG,\n";
+
+const LIMITS: Limits = Limits { streams: 256, answer_points: 200_000 };
 
 /// 2026-11-21T14:00Z.
 const START: Minute = Minute(29_921_160);
@@ -77,7 +79,8 @@ impl Wall {
         let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, target));
         let clock = Arc::new(ManualClock::new(Millis::from(START.start()).0));
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        let router = router(Board::new(live.clone(), dir.path(), clock.clone(), metrics, Default::default()));
+        let router =
+            router(Board::new(live.clone(), dir.path(), LIMITS, clock.clone(), metrics, Default::default()));
         Wall { _dir: dir, store, live, router, clock }
     }
 
@@ -286,6 +289,22 @@ fn points_are_answered_with_their_fields() {
 }
 
 #[test]
+fn an_empty_store_answers_with_the_range_that_was_asked_or_with_none() {
+    let wall = Wall::new();
+    let (status, answer) = wall.json("/v1/measures?measure=amb_queue&org=S1");
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(answer["series"], json!([]));
+    assert_eq!((&answer["from"], &answer["until"]), (&Value::Null, &Value::Null));
+    let (_, answer) = wall.json("/v1/measures?measure=amb_queue&org=S1&from=2026-11-21T14:00:00Z&step=15m");
+    assert_eq!((&answer["from"], &answer["step_minutes"]), (&Value::Null, &json!(15)));
+    let (_, answer) = wall
+        .json("/v1/measures?measure=amb_queue&org=S1&from=2026-11-21T14:00:00Z&until=2026-11-21T15:00:00Z");
+    assert_eq!(answer["series"], json!([]));
+    assert_eq!(answer["from"], "2026-11-21T14:00:00Z");
+    assert_eq!(answer["until"], "2026-11-21T15:00:00Z");
+}
+
+#[test]
 fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
     let wall = Wall::filled();
     for (query, parameter, message) in [
@@ -298,7 +317,8 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         (
             "measure=ae&org=S1",
             "measure",
-            "\"ae\" is none of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue",
+            "\"ae\" is none of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, ae_area, \
+             ae_treatment, ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known, feed",
         ),
         ("measure=ae_four_hour&measure=ae_four_hour&org=S1", "measure", "stands twice"),
         ("measure=ae_four_hour", "org", "is missing: one or more codes of /v1/organisations, with commas"),
@@ -518,7 +538,7 @@ fn a_filled_store_is_shown_as_at_a_minute() {
     assert_eq!((points.len(), points.last()), (48, Some(&json!(160))));
 
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-    wall.router = router(Board::new(live, &dir, wall.clock.clone(), metrics, Default::default()));
+    wall.router = router(Board::new(live, &dir, LIMITS, wall.clock.clone(), metrics, Default::default()));
     assert_eq!(wall.json("/v1/measures?measure=amb_queue&org=S1").1["until"], "2026-11-21T15:01:00Z");
 
     assert_eq!(still(&dir, None, None, None).unwrap().mode(), Mode::AsAt(START.plus(120)));

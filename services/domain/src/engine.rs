@@ -226,7 +226,7 @@ impl Engine {
             None => now.closed_minute().minus(self.settings.horizon_minutes),
         };
         self.stand_at(now.closed_minute());
-        self.close(unpublished, now);
+        self.close(unpublished);
         let newest = now.closed_minute();
         self.dirty.mark_whole(newest, newest.plus(1));
     }
@@ -251,14 +251,16 @@ impl Engine {
         live.sweep.advance(&self.figures, newest);
     }
 
-    /// Every minute from `first` to the one where the sweep stands is new.
-    fn close(&mut self, first: Minute, now: Millis) {
+    /// Every minute from `first` to the one where the sweep stands is new. Feeds are as old as they are at that minute
+    /// (spec 3.1), whenever it is closed.
+    fn close(&mut self, first: Minute) {
         let Some(live) = &mut self.live else { return };
         let newest = live.sweep.at();
         let begun = Engine::first(&self.figures, &self.periodic.declarations);
         self.dirty.mark_whole(first.max(begun), newest.plus(1));
         self.first_known.trim(newest.minus(self.settings.horizon_minutes));
-        live.freshness = self.feeds.freshness(&self.settings.orgs, now, self.settings.patience);
+        let at = Millis::from(newest.start());
+        live.freshness = self.feeds.freshness(&self.settings.orgs, at, self.settings.patience);
         self.dirty.trim(newest.minus(self.settings.horizon_minutes));
     }
 
@@ -277,7 +279,7 @@ impl Engine {
             }
         }
         self.stand_at(newest);
-        self.close(before.plus(1), now);
+        self.close(before.plus(1));
         if newest.0 / 60 != before.0 / 60 {
             self.forget(newest.minus(self.settings.horizon_minutes + HELD_BEYOND_HORIZON));
         }

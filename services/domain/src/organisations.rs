@@ -161,6 +161,19 @@ pub enum OrganisationsError {
         /// Its code.
         code: String,
     },
+    /// A second nation: figures of the whole would have no one place.
+    #[error("row {row}: {code} is a second nation beside {first}; there is one")]
+    SecondNation {
+        /// Which row.
+        row: usize,
+        /// Its code.
+        code: String,
+        /// The code of the first.
+        first: String,
+    },
+    /// A table without a row.
+    #[error("there is no organisation in the table; it must hold a nation at least")]
+    Empty,
     /// More organisations than [`OrgId`] can name.
     #[error("more than 65,000 organisations")]
     TooMany,
@@ -191,6 +204,9 @@ impl Organisations {
     pub fn new(rows: &[Row]) -> Result<Organisations, OrganisationsError> {
         if rows.len() > 65_000 {
             return Err(OrganisationsError::TooMany);
+        }
+        if rows.is_empty() {
+            return Err(OrganisationsError::Empty);
         }
         let mut by_code = HashMap::with_capacity(rows.len());
         for (index, row) in rows.iter().enumerate() {
@@ -226,6 +242,11 @@ impl Organisations {
                 let (code, level) = (org.code.clone(), org.level.as_str());
                 return Err(OrganisationsError::Parent { row: index + 1, code, level });
             }
+        }
+        let mut nations = orgs.iter().enumerate().filter(|(_, org)| org.level == Level::Nation);
+        if let (Some((_, first)), Some((index, second))) = (nations.next(), nations.next()) {
+            let (code, first) = (second.code.clone(), first.code.clone());
+            return Err(OrganisationsError::SecondNation { row: index + 1, code, first });
         }
         Ok(Organisations::linked(orgs, by_code))
     }
@@ -408,11 +429,16 @@ mod tests {
                 "X,x,ward,,",
                 "row 1 (X): level \"ward\" is none of site, service, trust, system, region, nation",
             ),
+            ("", "there is no organisation in the table; it must hold a nation at least"),
             (
                 "X,x,group,,",
                 "row 1 (X): level \"group\" is none of site, service, trust, system, region, nation",
             ),
             ("ENG,e,nation,,\nENG,e,nation,,", "row 2: code \"ENG\" stands twice"),
+            (
+                "ENG,e,nation,,\nT,t,trust,ENG,\nWAL,w,nation,,",
+                "row 3: WAL is a second nation beside ENG; there is one",
+            ),
             ("A B,x,nation,,", "row 1: code \"A B\" must be 1 to 16 of A–Z, a–z, 0–9 and -"),
             ("T,t,trust,Q,", "row 1 (T): parent \"Q\" is not in the table"),
             ("T,t,trust,,", "row 1 (T): a trust must have a parent of a higher level"),
@@ -426,7 +452,8 @@ mod tests {
                 "row 2 (S): department_type must be 1 to 5 for a site and empty for everything else",
             ),
         ] {
-            assert_eq!(Organisations::new(&rows(text)).unwrap_err().to_string(), message);
+            let table: Vec<Row> = if text.is_empty() { Vec::new() } else { rows(text) };
+            assert_eq!(Organisations::new(&table).unwrap_err().to_string(), message);
         }
     }
 }

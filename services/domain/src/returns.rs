@@ -53,13 +53,17 @@ pub struct Returns {
     periods: BTreeMap<PeriodKey, BTreeMap<OrgId, Amounts>>,
     /// For each standard and organisation how many at or below it have to report.
     expected: Vec<Vec<u16>>,
+    /// For each organisation itself, everything above it, and the groups that it is in.
+    shown_at: Vec<Vec<OrgId>>,
 }
 
 impl Returns {
     /// None yet.
     pub fn new(orgs: Arc<Organisations>, standards: Arc<Standards>, days: Arc<LondonDays>) -> Returns {
-        let expected = standards.standards.iter().map(|standard| expected(standard, &orgs)).collect();
-        Returns { orgs, standards, days, periods: BTreeMap::new(), expected }
+        let shown_at: Vec<Vec<OrgId>> = orgs.iter().map(|(org, _)| shown_at(&orgs, org)).collect();
+        let expected =
+            standards.standards.iter().map(|standard| expected(standard, &orgs, &shown_at)).collect();
+        Returns { orgs, standards, days, periods: BTreeMap::new(), expected, shown_at }
     }
 
     /// The standard of a period.
@@ -109,7 +113,7 @@ impl Returns {
 
     /// The organisations whose points a return of `org` touches.
     pub fn touched(&self, org: OrgId) -> &[OrgId] {
-        self.orgs.path(org)
+        &self.shown_at[org.index()]
     }
 
     /// The point of an organisation for a period.
@@ -117,7 +121,9 @@ impl Returns {
         let nobody = BTreeMap::new();
         let held = self.periods.get(&period).unwrap_or(&nobody);
         let mut point = StandardPoint::default();
-        if let Some(own) = held.get(&org) {
+        // What a group of a single organisation says is what that one says.
+        let own = if let [only] = self.orgs.members(org) { *only } else { org };
+        if let Some(own) = held.get(&own) {
             add(&mut point, own);
         } else {
             for (_, amounts) in held.iter().filter(|(below, _)| self.is_topmost_below(held, **below, org)) {
@@ -129,7 +135,7 @@ impl Returns {
         let standard = self.standard(period);
         let reporting = held
             .keys()
-            .filter(|one| self.orgs.path(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
+            .filter(|one| self.touched(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
         point[5] = reporting.count() as i64;
         // Of what nobody reported there is no point, whoever had to: a point of zeros says the same (spec 2.4).
         if standard.is_collected(period.start) && point.iter().any(|field| *field != 0) {
@@ -138,11 +144,13 @@ impl Returns {
         point
     }
 
-    /// Whether `below` lies below `org` with no other return between the two: what that one says holds for all below it.
+    /// Whether `below` lies below `org`, or is at or below a member of the group `org`, with no other return between the two:
+    /// what that one says holds for all below it.
     fn is_topmost_below(&self, held: &BTreeMap<OrgId, Amounts>, below: OrgId, org: OrgId) -> bool {
-        let above = &self.orgs.path(below)[1..];
-        let Some(position) = above.iter().position(|one| *one == org) else { return false };
-        !above[..position].iter().any(|between| held.contains_key(between))
+        let path = self.orgs.path(below);
+        let is_end = |one: &OrgId| *one == org || self.orgs.members(org).contains(one);
+        let Some(end) = path.iter().rposition(is_end) else { return false };
+        !path[1..=end].iter().any(|between| held.contains_key(between))
     }
 
     /// The returns that are overdue on a day: of every standard of which anybody ever sent one, from the first period
@@ -198,10 +206,17 @@ fn due_periods(standard: &Standard, today: Date) -> impl Iterator<Item = Date> +
         .filter(|start| standard.is_collected(*start))
 }
 
-fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {
+/// An organisation, everything above it, and each group of which one of these is a member.
+fn shown_at(orgs: &Organisations, org: OrgId) -> Vec<OrgId> {
+    let path = orgs.path(org);
+    let is_in = |group: &OrgId| orgs.members(*group).iter().any(|member| path.contains(member));
+    path.iter().copied().chain(orgs.iter().map(|(group, _)| group).filter(is_in)).collect()
+}
+
+fn expected(standard: &Standard, orgs: &Organisations, shown_at: &[Vec<OrgId>]) -> Vec<u16> {
     let mut expected = vec![0; orgs.len()];
     for (org, _) in orgs.iter().filter(|(_, row)| standard.reports.has(row)) {
-        for above in orgs.path(org) {
+        for above in &shown_at[org.index()] {
             expected[above.index()] += 1;
         }
     }

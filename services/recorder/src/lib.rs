@@ -28,7 +28,8 @@
 //! 4. *Without its checkpoint* a recorder reads the topic from its start, in order. It ends with the newest values, but
 //!    on its way a point can show an older value again. So the file is to be kept like the topic's own data. After a
 //!    power cut, which can take the last second of the checkpoint with it, the same holds for that second.
-//! 5. *Two recorders* on one store and topic each end with the newest values; while one is behind the other, points can
+//! 5. *A store that does not overwrite* (VictoriaMetrics) gets stamps that rise with each write: see [`victoria`].
+//! 6. *Two recorders* on one store and topic each end with the newest values; while one is behind the other, points can
 //!    show an older value for a moment. One recorder a store is what is meant.
 //!
 //! Not guaranteed: that every value was once in the store. Of values that follow each other within a portion only the
@@ -47,6 +48,7 @@ mod refusals;
 pub mod service;
 pub mod setup;
 pub mod sink;
+pub mod victoria;
 mod writing;
 
 pub use progress::ProgressError;

@@ -141,8 +141,8 @@ pub(crate) struct ReplayArgs {
     /// Which points.
     #[command(flatten)]
     pub(crate) points: PointsArgs,
-    /// Threads; the events are read on one, whatever this says (kept for scripts).
-    #[arg(long, default_value_t = 1, hide = true)]
+    /// With 2 or more, the events are parsed on a thread of their own beside the ledger's; more than 2 are not used.
+    #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) threads: usize,
     /// Where the line protocol goes; - is standard output.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["store", "count"])]

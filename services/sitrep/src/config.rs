@@ -1,5 +1,6 @@
 //! The configuration: `config/default.toml` with a file and `--set` over it, parsed to typed values once.
 
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) restate: Restate,
     pub(crate) checkpoint: Every,
     pub(crate) store: Store,
+    pub(crate) board: Wall,
     pub(crate) influx: Influx,
     pub(crate) alert: AlertConfig,
     pub(crate) shutdown: Timeout,
@@ -61,6 +63,10 @@ pub(crate) struct Http {
     pub(crate) max_body: Bytes,
     pub(crate) buffer: Bytes,
     pub(crate) connections: u32,
+    pub(crate) writes: NonZeroU32,
+    pub(crate) turn: Duration,
+    pub(crate) post_events: NonZeroU32,
+    pub(crate) body_time: Duration,
     pub(crate) tokens: PathBuf,
     pub(crate) token: OptionalSecret,
     pub(crate) tls: TlsConfig,
@@ -172,10 +178,19 @@ pub(crate) struct Store {
     pub(crate) minutes: Duration,
 }
 
+/// `[board]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wall {
+    pub(crate) streams: NonZeroU32,
+    pub(crate) answer_points: NonZeroU32,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Influx {
     pub(crate) url: String,
+    pub(crate) victoriametrics: bool,
     pub(crate) org: String,
     pub(crate) bucket: String,
     pub(crate) token: OptionalSecret,

@@ -45,13 +45,15 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<()> {
     let clock = SystemClock::new();
     // It ends with the process: giving its memory back record by record would take a third of a second.
     let mut replay = ManuallyDrop::new(Replay::new(settings));
-    let report = read(&args.events, &mut replay, &clock)?;
+    // Before everything is read: what cannot be written is said at once.
+    let out = args.out.as_deref().filter(|path| *path != Path::new("-")).map(begin).transpose()?;
+    let report = read(&args.events, args.threads, &mut replay, &clock)?;
     let mut progress = Progress::new(&clock, "figures");
     let mut done = |minute: Minute| progress.at(|| format!("at {minute}"));
-    let points = match (&args.store, &args.out) {
+    let points = match (&args.store, out) {
         (Some(dir), _) => fill(&replay, &orgs, scope, (from, until, step), dir, &mut done)?,
-        (None, Some(path)) if path != Path::new("-") => {
-            let file = File::create(path).with_context(|| format!("{} cannot be made", path.display()))?;
+        (None, Some(file)) => {
+            file.set_len(0).context("the points cannot be written")?;
             write(&replay, &orgs, scope, (from, until, step), file, &mut done)?
         }
         (None, None) if args.count => {
@@ -59,7 +61,7 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<()> {
             replay.points(scope, from, until, step, &mut |_, _, _| points += 1, &mut done);
             points
         }
-        (None, Some(_) | None) => {
+        (None, None) => {
             write(&replay, &orgs, scope, (from, until, step), std::io::stdout().lock(), &mut done)?
         }
     };
@@ -70,10 +72,16 @@ pub(crate) fn run(args: &ReplayArgs) -> Result<()> {
     Ok(())
 }
 
+/// Opens what the points will be written to; what is in it stays until then, since it may be what is read.
+fn begin(path: &Path) -> Result<File> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    file.with_context(|| format!("{} cannot be made", path.display()))
+}
+
 /// Reads the events and says what became of them.
-fn read(path: &Path, replay: &mut Replay, clock: &SystemClock) -> Result<ReadReport> {
-    let mut input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin().lock())
+fn read(path: &Path, threads: usize, replay: &mut Replay, clock: &SystemClock) -> Result<ReadReport> {
+    let mut input: Box<dyn Read + Send> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
     } else {
         Box::new(
             File::open(path).map_err(|error| usage(format!("{} cannot be read: {error}", path.display())))?,
@@ -83,6 +91,7 @@ fn read(path: &Path, replay: &mut Replay, clock: &SystemClock) -> Result<ReadRep
     let mut told = 0;
     let report = read_events(
         &mut *input,
+        threads,
         replay,
         &mut |line| {
             told += 1;

@@ -15,6 +15,7 @@ use domain::replay::Replay;
 use domain::standard::Standards;
 use intake::pseudonym::{KeyChangeError, check_key};
 use prometheus::Registry;
+use recorder::victoria::{Store, Victoria};
 use runtime::access::{Access, AccessError, AccessMetrics, Sources};
 use runtime::config::Bytes;
 
@@ -179,7 +180,10 @@ pub(crate) fn intake(
     let limits = intake::Limits {
         body_bytes: bytes(http.max_body),
         buffer_bytes: bytes(http.buffer),
-        ..intake::Limits::default()
+        events: http.post_events.get() as usize,
+        writes: http.writes.get() as usize,
+        turn: http.turn.get(),
+        body_time: http.body_time.get(),
     };
     let metrics = intake::metrics::Metrics::new(&plant.registry)?;
     let (condition, shares) = (plant.condition("intake"), intake::Shares::new(alarm, &metrics));
@@ -218,6 +222,12 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let token = influx.token.0.as_ref().map_or("", |token| token.expose());
     let settings = recorder::influx::Settings::new(&influx.url, &influx.org, &influx.bucket, token);
     let sink = recorder::influx::Influx::new(&settings).map_err(usage)?;
+    let is_victoria = influx.victoriametrics;
+    let sink = if is_victoria {
+        Store::Victoria(Victoria::new(sink, plant.clock.clone()))
+    } else {
+        Store::Overwrites(sink)
+    };
     let checkpoint = runtime::checkpoint::Checkpoint::open(&plant.config.file("recorder.checkpoint"))?;
     let recorder = recorder::service::Recorder {
         log: plant.log.clone(),
@@ -237,6 +247,10 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let bucket = plant.condition("bucket");
     plant.spawn("record", move || {
         handle.block_on(async move {
+            if is_victoria {
+                bucket.holds(); // it has no buckets
+                return recorder::service::run(recorder).await;
+            }
             match recorder::setup::prepare(&settings, &shutdown, &bucket, seed).await {
                 Some(_) => recorder::service::run(recorder).await,
                 None => Ok(()),

@@ -65,6 +65,8 @@ struct Stage {
     rules: Arc<RuleSet>,
     receiver: Receiver,
     metrics: Mutex<AlertMetrics>,
+    /// Lines of `[alert]` over the defaults.
+    config: String,
 }
 
 fn rules(url: &str) -> Arc<RuleSet> {
@@ -104,6 +106,7 @@ impl Stage {
             log: Arc::new(Wire { log, away: AtomicBool::new(false) }),
             rules: rules(&url),
             metrics: Mutex::new(testing::metrics()),
+            config: String::new(),
             folder,
             clock,
             runtime,
@@ -118,7 +121,7 @@ impl Stage {
             measures_topic: MEASURES_TOPIC.to_owned(),
             alerts_topic: ALERTS_TOPIC.to_owned(),
             checkpoint: self.checkpoint().to_owned(),
-            config: testing::config(""),
+            config: testing::config(&self.config),
             rules: self.rules.clone(),
             organisations: testing::organisations(),
             clock: self.clock.clone(),
@@ -297,6 +300,35 @@ fn a_log_that_is_away_is_waited_for_and_nothing_is_lost() {
     until(&mut shell, "fired", |shell| stage.posted().len() == 1 && is_quiet(shell));
     assert!(stage.health.is_ready());
     assert_eq!(stage.transitions(), ["inactive>pending", "pending>firing"]);
+}
+
+#[test]
+fn while_the_outbox_is_full_no_measures_are_read_and_nothing_is_lost() {
+    let stage = Stage { config: "outbox = 1".to_owned(), ..Stage::new() };
+    let taken = Arc::clone(&stage.receiver.seen);
+    let away = Stage { rules: rules("http://127.0.0.1:1"), ..stage };
+    let mut shell = away.shell();
+    away.minutes(0..3, 70);
+    until(&mut shell, "one notice waits", |shell| shell.alerter.outbox.len() == 1);
+    until(&mut shell, "said", |_| !away.health.is_ready());
+    let waiting = away.health.waiting();
+    let (_, alerter) = waiting.iter().find(|(name, _)| *name == "alerter").unwrap();
+    assert_eq!(alerter.why, "1 notices wait (alert.outbox): no measures are read");
+    away.minutes(3..5, 90);
+    for _ in 0..5 {
+        shell.turn();
+    }
+    let read = |shell: &Shell| shell.positions.as_ref().map(|positions| positions.offsets[0].clone());
+    assert_eq!(read(&shell), Some(vec![3]), "nothing is read on");
+    drop(shell);
+    // The receiver is at another address now, and takes what waits.
+    let url = away.runtime.block_on(testing::serve(away.receiver.clone()));
+    let back = Stage { rules: rules(&url), ..away };
+    back.clock.advance(Duration::from_secs(1));
+    let mut shell = back.shell();
+    until(&mut shell, "resolved", |shell| taken.lock().unwrap().len() == 2 && is_quiet(shell));
+    assert_eq!(read(&shell), Some(vec![5]));
+    until(&mut shell, "ready again", |_| back.health.is_ready());
 }
 
 #[test]

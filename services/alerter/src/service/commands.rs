@@ -6,9 +6,6 @@ use domain::alert::outbox::Kind;
 use super::{Alerter, Watch, WatchKey, state};
 use crate::metrics::CommandOutcome;
 
-/// The most silences that are kept; one more is not taken.
-const SILENCES_MAX: usize = 1_000;
-
 impl Alerter {
     /// Takes a record of the alerts topic, read at `now_ms` (wall clock, Unix milliseconds). Transitions are our own and
     /// change nothing.
@@ -60,7 +57,7 @@ impl Alerter {
 
     fn silence(&mut self, silence: &Silence, now_ms: i64) -> bool {
         let is_useless = silence.until.0 <= now_ms || self.silences.contains(silence);
-        if is_useless || self.silences.len() >= SILENCES_MAX {
+        if is_useless || self.silences.len() >= self.config.silences {
             return false;
         }
         self.silences.push(silence.clone());

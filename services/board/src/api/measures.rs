@@ -14,9 +14,6 @@ use super::{Board, Refusal, failure, instant, json};
 use crate::live::Mode;
 use crate::read::{Points, Range};
 
-/// The most points of one answer.
-const POINTS_MAX: u64 = 200_000;
-
 /// How far back an answer goes where `from` is left out.
 const DEFAULT_MINUTES: u32 = 240;
 
@@ -29,14 +26,17 @@ struct Question {
     tags: Vec<Vec<String>>,
     /// Empty: every one.
     windows: Vec<Window>,
-    range: Range,
+    /// None where the question leaves it to a store that has no minute yet.
+    range: Option<Range>,
+    step_minutes: u32,
 }
 
 #[derive(Serialize)]
 struct Answer {
     measure: &'static str,
-    from: String,
-    until: String,
+    /// `null`, as is `until`, where nothing was asked for and nothing is known yet.
+    from: Option<String>,
+    until: Option<String>,
     step_minutes: u32,
     /// What stands in each point after its time.
     fields: Vec<&'static str>,
@@ -91,7 +91,7 @@ pub(super) async fn measures(
         Ok(newest) => newest,
         Err(error) => return failure(&error),
     };
-    let question = match Question::parse(&asked, newest.unwrap_or(Minute(0)), &board) {
+    let question = match Question::parse(&asked, newest, &board) {
         Ok(question) => question,
         Err(refusal) => return refusal.into_response(),
     };
@@ -99,9 +99,11 @@ pub(super) async fn measures(
     let answer = board
         .read(move |reader| {
             let mut series = Vec::new();
-            for org in &question.orgs {
-                let points = reader.matching(org, question.range, &|key| question.wants(key))?;
-                series.extend(views(org, points, question.range, &for_answer));
+            if let Some(range) = question.range {
+                for org in &question.orgs {
+                    let points = reader.matching(org, range, &|key| question.wants(key))?;
+                    series.extend(views(org, points, range, &for_answer));
+                }
             }
             Ok(question.answer(series))
         })
@@ -115,7 +117,7 @@ pub(super) async fn measures(
 
 impl Question {
     /// `newest`: the minute that the board shows, the default of `until`.
-    fn parse(asked: &[(String, String)], newest: Minute, board: &Board) -> Result<Question, Refusal> {
+    fn parse(asked: &[(String, String)], newest: Option<Minute>, board: &Board) -> Result<Question, Refusal> {
         for (name, _) in asked {
             if !PARAMETERS.contains(&name.as_str()) {
                 let message = format!("is not a parameter of this; it has {}", PARAMETERS.join(", "));
@@ -126,13 +128,15 @@ impl Question {
         let orgs = orgs(asked, measure, board)?;
         let tags = texts(asked, measure)?;
         let windows = windows(asked, measure)?;
-        let range = range(asked, newest)?;
-        let question = Question { measure, orgs, tags, windows, range };
-        question.check_size()?;
+        let (range, step_minutes) = range(asked, newest)?;
+        let question = Question { measure, orgs, tags, windows, range, step_minutes };
+        question.check_size(board.limits.answer_points)?;
         Ok(question)
     }
 
-    fn check_size(&self) -> Result<(), Refusal> {
+    /// `most`: points of one answer.
+    fn check_size(&self, most: u64) -> Result<(), Refusal> {
+        let Some(range) = self.range else { return Ok(()) };
         let several = |given: usize, by: bool, all: usize| match (given, by) {
             (_, false) => 1,
             (0, true) => all as u64,
@@ -142,16 +146,16 @@ impl Question {
         let series = self.orgs.len() as u64
             * self.tags.iter().map(|wanted| several(wanted.len(), true, TAGS_EXPECTED)).product::<u64>()
             * several(self.windows.len(), definition.by_window, DEFAULT_WINDOWS.len());
-        let points = series * self.range.points();
-        if points <= POINTS_MAX {
+        let points = series * range.points();
+        if points <= most {
             return Ok(());
         }
-        let span = u64::from(self.range.until.0 - self.range.from.0) + 1;
-        let step = (series * span).div_ceil(POINTS_MAX);
+        let span = u64::from(range.until.0 - range.from.0) + 1;
+        let step = (series * span).div_ceil(most);
         Err(Refusal::new(
             "step",
             format!(
-                "makes up to {points} points, more than the {POINTS_MAX} of one answer: \
+                "makes up to {points} points, more than the {most} of one answer: \
                  take {step}m or more, a shorter time, fewer organisations, or name a tag and a window"
             ),
         ))
@@ -169,9 +173,9 @@ impl Question {
     fn answer(&self, series: Vec<SeriesView>) -> Answer {
         Answer {
             measure: self.measure.as_str(),
-            from: self.range.from.to_string(),
-            until: self.range.until.to_string(),
-            step_minutes: self.range.step_minutes,
+            from: self.range.map(|range| range.from.to_string()),
+            until: self.range.map(|range| range.until.to_string()),
+            step_minutes: self.step_minutes,
             fields: self.measure.definition().fields.iter().map(|field| field.name).collect(),
             series,
         }
@@ -298,13 +302,10 @@ fn windows(asked: &[(String, String)], measure: Measure) -> Result<Vec<Window>, 
     Ok(windows)
 }
 
-fn range(asked: &[(String, String)], newest: Minute) -> Result<Range, Refusal> {
+/// What is asked for and its step; no range where its end is left to a store that knows no minute.
+fn range(asked: &[(String, String)], newest: Option<Minute>) -> Result<(Option<Range>, u32), Refusal> {
     let time = |name| once(asked, name)?.map(|text| instant(name, text)).transpose();
-    let until = time("until")?.unwrap_or(newest);
-    let from = time("from")?.unwrap_or(until.minus(DEFAULT_MINUTES));
-    if from > until {
-        return Err(Refusal::new("from", format!("{from} is after until, {until}")));
-    }
+    let (from, until) = (time("from")?, time("until")?.or(newest));
     let step_minutes = match once(asked, "step")? {
         None => 1,
         Some(text) => match Window::parse(text) {
@@ -315,7 +316,12 @@ fn range(asked: &[(String, String)], newest: Minute) -> Result<Range, Refusal> {
             }
         },
     };
-    Ok(Range { from, until, step_minutes })
+    let Some(until) = until else { return Ok((None, step_minutes)) };
+    let from = from.unwrap_or(until.minus(DEFAULT_MINUTES));
+    if from > until {
+        return Err(Refusal::new("from", format!("{from} is after until, {until}")));
+    }
+    Ok((Some(Range { from, until, step_minutes }), step_minutes))
 }
 
 /// The value of a parameter that may stand once.
