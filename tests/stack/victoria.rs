@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use acceptance::model::Points;
-use domain::measures::{MAX_FIELDS, Measure, SeriesKey, Window};
+use acceptance::model::{MEASURES, Points, Series, put};
 use domain::time::Minute;
 use recorder::influx::{Influx, Settings};
 use recorder::sink::{Attempt, Sink};
@@ -91,28 +90,22 @@ fn points(
     until: Minute,
 ) -> Result<BTreeMap<Minute, Points>, String> {
     let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
-    for measure in Measure::ALL {
-        for (index, field) in measure.definition().fields.iter().enumerate() {
+    for row in &MEASURES {
+        for field in row.fields {
             // A sample counts for the minute in which it is stamped, and for no later one.
-            let query = format!("last_over_time({}_{}[1m])", measure.as_str(), field.name);
+            let query = format!("last_over_time({}_{field}[1m])", row.name);
             for series in range(store, &query, from, until)? {
                 let tag = |name: &str| series["metric"][name].as_str();
-                let kind = measure.definition().tag;
-                let texts: Vec<&str> = kind.names().iter().filter_map(|name| tag(name)).collect();
-                let window = tag("window").map(|text| Window::parse(text).expect("a window"));
-                let key = SeriesKey::new(measure, kind.parse(&texts).expect("a tag of the measure"), window);
-                let org = tag("org").and_then(|org| world.feed.case.orgs.find(org)).expect("one of ours");
+                let key = Series::told(row.name, tag).unwrap_or_else(|| panic!("its tags: {series}"));
+                let code = tag("org").expect("every point has it");
+                assert!(world.feed.case.orgs.find(code).is_some(), "one of ours: {series}");
                 for pair in series["values"].as_array().into_iter().flatten() {
                     let second = pair[0].as_f64().expect("a time") as u32;
                     let value = pair[1].as_str().and_then(|text| text.parse().ok()).expect("a number");
-                    let minute = points.entry(Minute(second / 60)).or_default();
-                    minute.entry((org, key)).or_insert([0; MAX_FIELDS])[index] = field.held(value);
+                    put(points.entry(Minute(second / 60)).or_default(), code, &key, field, value);
                 }
             }
         }
-    }
-    for minute in points.values_mut() {
-        minute.retain(|_, values| values.iter().any(|value| *value != 0));
     }
     Ok(points)
 }
