@@ -41,7 +41,7 @@ impl World<'_> {
         for ((kind, key), bytes) in &self.checkpoint {
             assert!(engine.restore(*kind, key, bytes), "a checkpoint of ours is taken back");
         }
-        engine.restored();
+        assert!(engine.restored(), "and its parts fit together");
         for index in self.checkpoint_log..end {
             self.take(&mut engine, index);
         }

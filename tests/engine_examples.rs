@@ -112,7 +112,7 @@ fn restored(saved: &Saved, epoch: u64) -> Engine {
     for ((kind, key), bytes) in saved {
         assert!(engine.restore(*kind, key, bytes));
     }
-    engine.restored();
+    assert!(engine.restored());
     engine
 }
 

@@ -1,24 +1,33 @@
 //! `sitrep aggregate --backfill`: reads the events to the end that the log has now, publishes the points of a range of
-//! minutes once, under epoch 0, and ends.
+//! minutes once, under epoch 0, and ends. Three threads: one fetches and parses, one has the ledger and makes the points, one appends.
 
-use std::sync::mpsc::{self, SyncSender};
+use std::cell::RefCell;
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::Duration;
 
+use contract::Refused;
 use contract::topics::{EVENTS, RETURNS};
+use domain::event::Event;
 use domain::ids::OrgId;
 use domain::measures::{Freshness, OrgMinute, Revision, Series};
+use domain::organisations::{Level, Organisations};
 use domain::replay::Replay;
 use domain::sweep::Scope;
 use domain::time::{Minute, Second};
 use runtime::log::{Log, LogError, NewRecord, RecordView};
+use self_cell::self_cell;
 
 use crate::intake;
 use crate::pipeline::record_of;
 use crate::replay::TOGETHER;
 
 /// Records fetched at once, and how many such batches may wait for the ledger.
-const BATCH: usize = 4_096;
+const BATCH: usize = 1_024;
 const BATCHES_WAITING: usize = 8;
+
+/// Org-minutes appended at once, at least, and how many such batches may wait for the log.
+const APPENDED_AT_ONCE: usize = 8_000;
+const APPENDS_WAITING: usize = 2;
 
 /// What to publish.
 #[derive(Clone, Debug)]
@@ -63,7 +72,7 @@ pub fn run(
     Ok(report)
 }
 
-/// Fetching has a thread of its own, so that the log's client and the ledger do not wait for each other.
+/// Fetching and parsing have a thread of their own beside the ledger's.
 fn read(
     log: &dyn Log,
     replay: &mut Replay,
@@ -72,10 +81,16 @@ fn read(
     progress: &mut dyn FnMut(&BackfillReport),
 ) -> Result<(), LogError> {
     let (sender, batches) = mpsc::sync_channel(BATCHES_WAITING);
+    let (done, empty) = mpsc::channel();
     std::thread::scope(|scope| {
-        let fetching = scope.spawn(move || fetch(log, &sender));
+        let fetching = std::thread::Builder::new()
+            .name("fetch".into())
+            .spawn_scoped(scope, move || fetch(log, pseudonyms_required, &sender, &empty))
+            .map_err(|error| LogError::Unavailable(format!("no thread to fetch with: {error}")))?;
         for batch in batches {
-            batch.take(replay, pseudonyms_required, report);
+            let records = take(batch, replay, report);
+            // At the end nobody wants it back.
+            let _ended = done.send(records);
             progress(report);
         }
         fetching.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -83,57 +98,88 @@ fn read(
 }
 
 /// Hands over every record up to the ends that the log has now.
-fn fetch(log: &dyn Log, batches: &SyncSender<Batch>) -> Result<(), LogError> {
+fn fetch(
+    log: &dyn Log,
+    pseudonyms_required: bool,
+    batches: &SyncSender<Batch>,
+    empty: &Receiver<Records>,
+) -> Result<(), LogError> {
     let topics = [(EVENTS, log.starts(EVENTS)?), (RETURNS, log.starts(RETURNS)?)];
     let ends = [log.ends(EVENTS)?, log.ends(RETURNS)?];
     let mut at = [topics[0].1.clone(), topics[1].1.clone()];
     let mut reader = log.reader(&topics)?;
     while at.iter().flatten().zip(ends.iter().flatten()).any(|(at, end)| at < end) {
-        let mut batch = Batch::default();
+        let mut records = empty.try_recv().unwrap_or_default();
+        records.clear();
         reader.poll(BATCH, Duration::from_millis(200), &mut |record| {
             at[record.topic][record.partition as usize] = record.offset + 1;
-            batch.add(&record);
+            records.add(&record);
         })?;
-        if batches.send(batch).is_err() {
+        if batches.send(Batch::new(records, |records| records.parse(pseudonyms_required))).is_err() {
             break; // nobody takes them any more
         }
     }
     Ok(())
 }
 
-/// Records, copied from where the log's client holds them.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    /// For each record where it ends, whether it is protobuf, and whether it came on the topic of returns.
-    records: Vec<(usize, bool, bool)>,
-}
-
-impl Batch {
-    fn add(&mut self, record: &RecordView<'_>) {
-        self.bytes.extend_from_slice(record.value);
-        self.records.push((self.bytes.len(), record.protobuf, record.topic == 1));
-    }
-
-    fn take(&self, replay: &mut Replay, pseudonyms_required: bool, report: &mut BackfillReport) {
-        let mut start = 0;
-        for records in self.records.chunks(TOGETHER) {
-            let mut events = Vec::with_capacity(TOGETHER);
-            for (end, protobuf, returns) in records {
-                let value = &self.bytes[start..*end];
-                events.push(intake::read(value, *protobuf, *returns, pseudonyms_required, &mut 0));
-                start = *end;
-            }
+/// Tells the ledger of the events; gives the room back that they had.
+fn take(batch: Batch, replay: &mut Replay, report: &mut BackfillReport) -> Records {
+    batch.with_dependent(|_, events| {
+        for events in events.chunks(TOGETHER) {
             replay.expect(events.iter().flatten());
-            for event in &events {
+            for event in events {
                 let refused = event.as_ref().map_or(true, |event| replay.take(event).0.is_refused());
                 report.read += 1;
                 report.refused += u64::from(refused);
             }
         }
+    });
+    batch.into_owner()
+}
+
+/// Records, copied from where the log's client holds them.
+#[derive(Default)]
+struct Records {
+    bytes: Vec<u8>,
+    /// For each record where it ends, whether it is protobuf, and whether it came on the topic of returns.
+    records: Vec<(usize, bool, bool)>,
+}
+
+type Events<'a> = Vec<Result<Event<'a>, Refused>>;
+
+self_cell!(
+    /// Records with the events that they are.
+    struct Batch {
+        owner: Records,
+        #[covariant]
+        dependent: Events,
+    }
+);
+
+impl Records {
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.records.clear();
+    }
+
+    fn add(&mut self, record: &RecordView<'_>) {
+        self.bytes.extend_from_slice(record.value);
+        self.records.push((self.bytes.len(), record.protobuf, record.topic == 1));
+    }
+
+    fn parse(&self, pseudonyms_required: bool) -> Events<'_> {
+        let mut start = 0;
+        let mut parsed = Vec::with_capacity(self.records.len());
+        for (end, protobuf, returns) in &self.records {
+            let value = &self.bytes[start..*end];
+            parsed.push(intake::read(value, *protobuf, *returns, pseudonyms_required, &mut 0));
+            start = *end;
+        }
+        parsed
     }
 }
 
+/// The points are made on this thread and appended on another: while the log takes some, the next ones are made.
 fn publish(
     log: &dyn Log,
     replay: &Replay,
@@ -141,62 +187,94 @@ fn publish(
     report: &mut BackfillReport,
     progress: &mut dyn FnMut(&BackfillReport),
 ) -> Result<(), LogError> {
-    let orgs = replay.ledger().organisations().clone();
-    let (mut records, mut bytes) = (Vec::new(), Vec::new());
-    let mut open: Option<(OrgId, OrgMinute)> = None;
-    let mut failed = None;
-    let append = |records: &mut Vec<NewRecord>| {
-        let done = log.append(&backfill.topic, records).map(|_| ());
-        records.clear();
-        done
-    };
-    let mut points = 0u64;
-    let mut org_minutes = 0u64;
+    let (sender, batches) = mpsc::sync_channel(APPENDS_WAITING);
+    std::thread::scope(|scope| {
+        let appending = std::thread::Builder::new()
+            .name("append".into())
+            .spawn_scoped(scope, move || append(log, &backfill.topic, &batches))
+            .map_err(|error| LogError::Unavailable(format!("no thread to publish with: {error}")))?;
+        make(replay, backfill, report, &sender, progress);
+        drop(sender);
+        appending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn append(log: &dyn Log, topic: &str, batches: &Receiver<Vec<NewRecord>>) -> Result<(), LogError> {
+    batches.iter().try_for_each(|records| log.append(topic, &records).map(drop))
+}
+
+/// Makes every org-minute of the range and hands them over, many at a time.
+fn make(
+    replay: &Replay,
+    backfill: &Backfill,
+    report: &mut BackfillReport,
+    batches: &SyncSender<Vec<NewRecord>>,
+    progress: &mut dyn FnMut(&BackfillReport),
+) {
+    let orgs = replay.ledger().organisations();
+    let read = *report;
     // Both closures of the sweep add to what is being written, one after the other.
-    let writing = std::cell::RefCell::new((&mut open, &mut records));
+    let writing = RefCell::new((Writing::default(), report));
     replay.points(
         backfill.scope.clone(),
         backfill.from,
         backfill.until,
         backfill.step,
         &mut |org, minute, series| {
-            points += 1;
-            let mut writing = writing.borrow_mut();
-            let (open, records) = &mut *writing;
-            match open {
-                Some((at, one)) if *at == org && one.minute == minute => one.series.push(*series),
-                Some(_) | None => {
-                    let organisation = orgs.get(org);
-                    let new = begin(organisation.level, &organisation.code, minute, *series);
-                    if let Some((_, done)) = open.replace((org, new)) {
-                        records.push(record_of(&done, &mut bytes));
-                    }
-                }
-            }
+            let (writing, report) = &mut *writing.borrow_mut();
+            report.points += 1;
+            writing.add(orgs, org, minute, series);
         },
         &mut |_| {
-            let mut writing = writing.borrow_mut();
-            let (_, records) = &mut *writing;
-            if records.len() >= 2_000 && failed.is_none() {
-                org_minutes += records.len() as u64;
-                failed = append(records).err();
-                progress(&BackfillReport { org_minutes, ..*report });
+            let (writing, report) = &mut *writing.borrow_mut();
+            if writing.records.len() >= APPENDED_AT_ONCE {
+                report.org_minutes += writing.hand_over(batches);
+                progress(&BackfillReport { org_minutes: report.org_minutes, ..read });
             }
         },
     );
-    if let Some((_, done)) = open {
-        records.push(record_of(&done, &mut Vec::new()));
-    }
-    org_minutes += records.len() as u64;
-    match failed {
-        Some(error) => return Err(error),
-        None => append(&mut records)?,
-    }
-    (report.points, report.org_minutes) = (points, org_minutes);
-    Ok(())
+    let (mut writing, report) = writing.into_inner();
+    writing.close();
+    report.org_minutes += writing.hand_over(batches);
 }
 
-fn begin(level: domain::organisations::Level, org: &str, minute: Minute, series: Series) -> OrgMinute {
+/// Org-minutes on their way to the log.
+#[derive(Default)]
+struct Writing {
+    /// The one that series are still added to.
+    open: Option<(OrgId, OrgMinute)>,
+    records: Vec<NewRecord>,
+    bytes: Vec<u8>,
+}
+
+impl Writing {
+    fn add(&mut self, orgs: &Organisations, org: OrgId, minute: Minute, series: &Series) {
+        match &mut self.open {
+            Some((at, one)) if *at == org && one.minute == minute => one.series.push(*series),
+            Some(_) | None => {
+                self.close();
+                let organisation = orgs.get(org);
+                self.open = Some((org, begin(organisation.level, &organisation.code, minute, *series)));
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some((_, done)) = self.open.take() {
+            self.records.push(record_of(&done, &mut self.bytes));
+        }
+    }
+
+    /// How many they were. If nobody takes them any more, that is told by the thread that should have.
+    fn hand_over(&mut self, batches: &SyncSender<Vec<NewRecord>>) -> u64 {
+        let records = std::mem::take(&mut self.records);
+        let count = records.len() as u64;
+        let _ended = batches.send(records);
+        count
+    }
+}
+
+fn begin(level: Level, org: &str, minute: Minute, series: Series) -> OrgMinute {
     OrgMinute {
         level,
         org: org.to_owned(),

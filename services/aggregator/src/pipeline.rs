@@ -422,7 +422,7 @@ fn restored(settings: Settings, epoch: u64, checkpoint: &mut Checkpoint) -> Resu
             strangers += 1;
         }
     })?;
-    if strangers > 0 {
+    if strangers > 0 || !engine.restored() {
         tracing::error!(
             entries = strangers,
             "the checkpoint is not understood: the ledger is built again from the log"
@@ -430,7 +430,6 @@ fn restored(settings: Settings, epoch: u64, checkpoint: &mut Checkpoint) -> Resu
         checkpoint.clear()?;
         return Ok(Engine::new(settings, epoch));
     }
-    engine.restored();
     Ok(engine)
 }
 

@@ -2,7 +2,7 @@
 //! the facts: when an event changes a fact, the old contribution goes and the new one comes.
 
 use crate::event::{ArrivalMode, Attendance, DepartmentType, Disposal, Fact};
-use crate::fact::{Link, NO_PLACE, RETRACTED, Record, SMALL_BASE, Said};
+use crate::fact::{Link, NO_PLACE, RETRACTED, Record, SMALL, SMALL_BASE, Said};
 use crate::ids::OrgId;
 use crate::journey::JourneyTimes;
 use crate::percentile::MINUTES_MAX;
@@ -36,6 +36,10 @@ pub(crate) mod slot {
     pub(crate) const DISPOSAL: usize = 12;
     pub(crate) const VOID: usize = 13;
 }
+
+/// How many values each small fact has in its slot, counted from 0; see [`crate::fact::Shape`].
+pub(crate) const SMALLS: [u8; SMALL] =
+    [6, 2, 2, 6, ArrivalMode::ALL.len() as u8, Disposal::ALL.len() as u8, 2];
 
 /// No such minute: it has not happened and is not known to.
 pub(crate) const NEVER: Minute = Minute(u32::MAX);

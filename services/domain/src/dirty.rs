@@ -137,6 +137,15 @@ impl Dirty {
         count
     }
 
+    /// Whether all marks are of instants that there are, and of so many organisations.
+    pub(crate) fn is_within(&self, orgs: usize) -> bool {
+        self.hours.iter().all(|(hour, marks)| {
+            hour.checked_mul(60).is_some_and(|first| Minute(first).is_in_range())
+                && (marks.whole | marks.minutes()) >> 60 == 0
+                && marks.parts.keys().all(|(org, _)| org.index() < orgs)
+        })
+    }
+
     /// For the checkpoint.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         for (hour, marks) in &self.hours {

@@ -5,8 +5,11 @@
 //! into one block of bytes, ids sharing the beginning of the first. A statement of which no fact stands any more is
 //! dropped. This module knows stamps and slots, not what a slot means.
 
+mod saved;
+
 use std::cmp::Ordering;
 
+pub(crate) use self::saved::{Numbers, Shape};
 use crate::ids::Ref;
 use crate::time::Millis;
 
@@ -388,41 +391,6 @@ impl Record {
             scratch.extend_from_slice(id.rest);
             push_statement(&mut self.tail, Millis(recorded_at), source, &scratch);
         }
-    }
-
-    /// For the checkpoint: everything but the key, as bytes.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.newest_recorded_at.to_le_bytes());
-        for instant in self.instants {
-            out.extend_from_slice(&instant.to_le_bytes());
-        }
-        out.extend_from_slice(&self.small);
-        out.extend_from_slice(&self.from);
-        out.push(self.link_state);
-        out.extend_from_slice(&self.link.place.to_le_bytes());
-        out.extend_from_slice(&self.link.reference.0);
-        out.extend_from_slice(&self.tail);
-    }
-
-    /// The record whose [`Record::encode`] this was; `None` if the bytes are not one.
-    pub(crate) fn decode(place: u16, reference: Ref, bytes: &[u8]) -> Option<Record> {
-        let mut record = Record::new(place, reference);
-        let (newest, rest) = bytes.split_first_chunk::<8>()?;
-        record.newest_recorded_at = i64::from_le_bytes(*newest);
-        let (instants, rest) = rest.split_first_chunk::<{ 4 * INSTANTS }>()?;
-        for (instant, chunk) in record.instants.iter_mut().zip(instants.chunks_exact(4)) {
-            *instant = u32::from_le_bytes(chunk.try_into().ok()?);
-        }
-        let (small, rest) = rest.split_first_chunk::<SMALL>()?;
-        let (from, rest) = rest.split_first_chunk::<SLOTS>()?;
-        (record.small, record.from) = (*small, *from);
-        let (state, rest) = rest.split_first()?;
-        let (place, rest) = rest.split_first_chunk::<2>()?;
-        let (reference, tail) = rest.split_first_chunk::<16>()?;
-        record.link_state = *state;
-        record.link = Link { place: u16::from_le_bytes(*place), reference: Ref(*reference) };
-        record.tail = tail.to_vec();
-        Some(record)
     }
 }
 

@@ -160,8 +160,8 @@ impl Feeds {
         }
     }
 
-    /// Puts back a source of a checkpoint; `false` if the bytes are none.
-    pub(crate) fn restore(&mut self, name: &str, bytes: &[u8]) -> bool {
+    /// Puts back a source of a checkpoint; `false` if the bytes are none, or of another table of so many places.
+    pub(crate) fn restore(&mut self, name: &str, bytes: &[u8], places: usize) -> bool {
         const PLACE: usize = 2 + 8 + 1 + 2 * WEEK_HOURS;
         let Some((newest, rest)) = bytes.split_first_chunk::<8>() else { return false };
         let Some((newest_fact, rest)) = rest.split_first_chunk::<8>() else { return false };
@@ -174,6 +174,9 @@ impl Feeds {
             return false;
         }
         for chunk in rest.chunks_exact(PLACE) {
+            if usize::from(u16::from_le_bytes([chunk[0], chunk[1]])) >= places || chunk[10] > 1 {
+                return false;
+            }
             let mut facts = Box::new([0u16; WEEK_HOURS]);
             for (count, pair) in facts.iter_mut().zip(chunk[11..].chunks_exact(2)) {
                 *count = u16::from_le_bytes([pair[0], pair[1]]);
@@ -263,7 +266,7 @@ mod tests {
         feeds.heard("a", at(255), [None, None]);
         assert_eq!(stale(&feeds, 260), [false, true, false, false]);
         let mut restored = Feeds::default();
-        feeds.encode(&mut |name, bytes| assert!(restored.restore(name, bytes)));
+        feeds.encode(&mut |name, bytes| assert!(restored.restore(name, bytes, 1_000)));
         assert_eq!(stale(&restored, 260), [false, true, false, false]);
         assert_eq!(feeds.newest("a"), Some(at(255)));
     }

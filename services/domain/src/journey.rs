@@ -2,7 +2,7 @@
 
 use crate::attendance::{say_instant, say_small};
 use crate::event::{Category, Fact, Journey};
-use crate::fact::{LINK, Link, RETRACTED, Record, SMALL_BASE, Said};
+use crate::fact::{LINK, Link, RETRACTED, Record, SMALL, SMALL_BASE, Said};
 use crate::ids::{OrgId, Ref};
 use crate::time::{Minute, Second};
 
@@ -22,6 +22,9 @@ pub(crate) mod slot {
     pub(crate) const CATEGORY: usize = 7;
     pub(crate) const VOID: usize = 13;
 }
+
+/// How many values each small fact has in its slot, counted from 0; see [`crate::fact::Shape`].
+pub(crate) const SMALLS: [u8; SMALL] = [Category::ALL.len() as u8, 0, 0, 0, 0, 0, 2];
 
 /// What an attendance needs of its journey, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

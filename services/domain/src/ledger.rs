@@ -10,7 +10,7 @@ use crate::area::{AreaStay, area_stays};
 use crate::attendance::{self, Stay};
 use crate::bed::Beds;
 use crate::event::{Attendance, Disposal, Event, Fact, Journey, Statement};
-use crate::fact::{Link, Names, Record, RecordNames, Said, Stamp};
+use crate::fact::{Link, Names, Numbers, Record, RecordNames, Said, Shape, Stamp};
 use crate::ids::{OrgId, Ref};
 use crate::journey;
 use crate::organisations::Organisations;
@@ -151,6 +151,8 @@ pub struct Ledger {
     pub(crate) areas: Names,
     /// For each source its newest `recorded_at`.
     newest_by_source: Vec<Millis>,
+    /// What the records of a checkpoint name.
+    needed: Numbers,
 }
 
 impl Ledger {
@@ -167,6 +169,7 @@ impl Ledger {
             sources: Names::default(),
             areas: Names::default(),
             newest_by_source: Vec::new(),
+            needed: Numbers::default(),
         }
     }
 
@@ -485,34 +488,40 @@ impl Ledger {
         }
     }
 
-    /// Puts back a record of a checkpoint; `false` if the bytes are none. Call [`Ledger::link_all`] when all are back.
+    /// Puts back a record of a checkpoint; `false` if the bytes are none, or it is there already. Call
+    /// [`Ledger::link_all`] when all are back.
     pub(crate) fn restore(&mut self, key: EntityKey, bytes: &[u8]) -> bool {
-        match key {
-            EntityKey::Attendance(place, reference) => match Record::decode(place, reference, bytes) {
-                Some(record) => self.attendances.add(record),
-                None => return false,
-            },
-            EntityKey::Journey(place, reference) => match Record::decode(place, reference, bytes) {
-                Some(record) => self.journeys.add(record),
-                None => return false,
-            },
-            EntityKey::Other(key) => match OtherRecord::decode(bytes) {
-                Some(record) => {
-                    self.others.insert(key, record);
-                    return true;
-                }
-                None => return false,
-            },
+        let (table, smalls, place, reference) = match key {
+            EntityKey::Attendance(place, reference) => {
+                (&mut self.attendances, attendance::SMALLS, place, reference)
+            }
+            EntityKey::Journey(place, reference) => (&mut self.journeys, journey::SMALLS, place, reference),
+            EntityKey::Other(key) => {
+                let record = OtherRecord::decode(bytes).filter(|_| key.org().index() < self.orgs.len());
+                return record.is_some_and(|record| self.others.insert(key, record).is_none());
+            }
         };
-        true
+        let shape = Shape { smalls, places: self.orgs.len() };
+        let Some((record, needed)) = Record::decode(place, reference, bytes, &shape) else { return false };
+        let new = table.find(place, reference).is_none();
+        if new {
+            table.add(record);
+            self.needed = self.needed.or(needed);
+        }
+        new
     }
 
-    /// After a restore: finds again which attendances name which journeys.
-    pub(crate) fn link_all(&mut self) {
+    /// After a restore: finds again which attendances name which journeys. `false` if a source or an area that a record
+    /// names has no name.
+    pub(crate) fn link_all(&mut self) -> bool {
+        if self.needed.sources > self.sources.len() || self.needed.areas > self.areas.len() {
+            return false;
+        }
         for index in 0..self.attendances.records.len() as u32 {
             let link = self.attendances.records[index as usize].stated_link();
             self.relink(index, None, link);
         }
+        true
     }
 }
 

@@ -85,6 +85,13 @@ impl OtherKey {
         out.extend_from_slice(text.as_bytes());
     }
 
+    /// Of which organisation it speaks.
+    pub(crate) fn org(&self) -> OrgId {
+        match self {
+            OtherKey::Beds(org, _) | OtherKey::Return(_, org, _) | OtherKey::Escalation(org, _, _) => *org,
+        }
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Option<OtherKey> {
         let (head, text) = bytes.split_first_chunk::<7>()?;
         let [kind, o0, o1, n0, n1, n2, n3] = *head;
@@ -92,7 +99,7 @@ impl OtherKey {
         let number = u32::from_le_bytes([n0, n1, n2, n3]);
         let text = std::str::from_utf8(text).ok()?.to_owned();
         match kind {
-            0 => Some(OtherKey::Beds(org, Second(number))),
+            0 if text.is_empty() => Some(OtherKey::Beds(org, Second(number))),
             1 => Some(OtherKey::Return(text, org, number)),
             2 => Some(OtherKey::Escalation(org, text, Second(number))),
             _ => None,
@@ -147,7 +154,7 @@ impl OtherRecord {
         let [open, occupied, escalation_open, no_criteria_to_reside, _] = &self.facts;
         let beds = [open, occupied, escalation_open, no_criteria_to_reside].map(|fact| {
             let value = fact.as_ref().and_then(|one| one.value)?;
-            Some(u32::try_from(value).expect("counts of beds have 32 bits"))
+            Some(u32::try_from(value).unwrap_or(u32::MAX))
         });
         beds.iter().any(Option::is_some).then_some(beds)
     }
@@ -185,8 +192,10 @@ impl OtherRecord {
         for fact in &mut record.facts {
             let (state, rest) = bytes.split_first()?;
             bytes = rest;
-            if *state == 0 {
-                continue;
+            match state {
+                0 => continue,
+                1 | 2 => {}
+                _ => return None,
             }
             let (value, rest) = bytes.split_first_chunk::<8>()?;
             let (recorded_at, rest) = rest.split_first_chunk::<8>()?;

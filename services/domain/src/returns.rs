@@ -109,7 +109,7 @@ impl Returns {
 
     /// The organisations whose points a return of `org` touches.
     pub fn touched(&self, org: OrgId) -> &[OrgId] {
-        self.orgs.path(org)
+        self.orgs.reaches(org)
     }
 
     /// The point of an organisation for a period.
@@ -127,9 +127,9 @@ impl Returns {
             }
         }
         let standard = self.standard(period);
-        let reporting = held
-            .keys()
-            .filter(|one| self.orgs.path(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
+        let reporting = held.keys().filter(|one| {
+            self.orgs.reaches(**one).contains(&org) && standard.reports.has(self.orgs.get(**one))
+        });
         point[5] = reporting.count() as i64;
         if standard.is_collected(period.start) {
             point[6] = i64::from(self.expected[usize::from(period.standard)][org.index()]);
@@ -139,9 +139,14 @@ impl Returns {
 
     /// Whether `below` lies below `org` with no other return between the two: what that one says holds for all below it.
     fn is_topmost_below(&self, held: &BTreeMap<OrgId, Amounts>, below: OrgId, org: OrgId) -> bool {
-        let above = &self.orgs.path(below)[1..];
-        let Some(position) = above.iter().position(|one| *one == org) else { return false };
-        !above[..position].iter().any(|between| held.contains_key(between))
+        let path = self.orgs.path(below);
+        let members = self.orgs.members(org);
+        // Of a group its highest member above, whose own return goes before those below it too.
+        let top = match path.iter().rposition(|one| members.contains(one)) {
+            Some(member) => Some(member + 1),
+            None => path.iter().position(|one| *one == org),
+        };
+        top.is_some_and(|top| top > 0 && !path[1..top].iter().any(|between| held.contains_key(between)))
     }
 
     /// The returns that are overdue on a day: of every standard of which anybody ever sent one, from the first period
@@ -189,7 +194,7 @@ impl Returns {
 fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {
     let mut expected = vec![0; orgs.len()];
     for (org, _) in orgs.iter().filter(|(_, row)| standard.reports.has(row)) {
-        for above in orgs.path(org) {
+        for above in orgs.reaches(org) {
             expected[above.index()] += 1;
         }
     }

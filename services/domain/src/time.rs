@@ -34,6 +34,11 @@ impl Minute {
         Second(self.0 * 60)
     }
 
+    /// Whether it is within 2000–2099.
+    pub fn is_in_range(self) -> bool {
+        (FIRST_SECOND / 60..END_SECOND / 60).contains(&self.0)
+    }
+
     /// `n` minutes later.
     pub fn plus(self, n: u32) -> Minute {
         Minute(self.0.saturating_add(n))

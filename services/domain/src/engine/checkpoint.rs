@@ -97,7 +97,7 @@ impl Engine {
             }
             kind::FEED => {
                 let Ok(name) = std::str::from_utf8(key) else { return false };
-                let restored = self.feeds.restore(name, bytes);
+                let restored = self.feeds.restore(name, bytes, self.settings.orgs.len());
                 self.ledger.heard(name, self.feeds.newest(name).unwrap_or(Millis(0)));
                 restored
             }
@@ -109,30 +109,37 @@ impl Engine {
     fn restore_state(&mut self, key: &[u8], bytes: &[u8]) -> bool {
         match (key, bytes) {
             (b"dirty", bytes) => match Dirty::decode(bytes) {
-                Some(dirty) => self.dirty = dirty,
-                None => return false,
+                Some(dirty) if dirty.is_within(self.settings.orgs.len()) => self.dirty = dirty,
+                Some(_) | None => return false,
             },
             (b"standards", bytes) => return self.waiting.restore(bytes),
             (b"opel", bytes) => return self.escalations.restore(bytes),
             (b"first known", bytes) => return self.first_known.restore(bytes),
             (b"since", bytes) => return self.figures.since.restore(bytes),
             (b"until", [a, b, c, d]) => {
-                self.restored_until = Some(Minute(u32::from_le_bytes([*a, *b, *c, *d])));
+                let until = Minute(u32::from_le_bytes([*a, *b, *c, *d]));
+                self.restored_until = Some(until).filter(|until| until.is_in_range());
+                return self.restored_until.is_some();
             }
             _ => return false,
         }
         true
     }
 
-    /// Ends the restore of a checkpoint: the figures stand at the minute up to which it had published.
-    pub fn restored(&mut self) {
-        self.ledger.link_all();
+    /// Ends the restore of a checkpoint: the figures stand at the minute up to which it had published. `false` if its parts
+    /// do not fit together: this engine is of no use then.
+    #[must_use]
+    pub fn restored(&mut self) -> bool {
+        if !self.ledger.link_all() {
+            return false;
+        }
         self.periodic = Periodic::of(&self.settings, self.figures.days.clone(), &self.ledger);
         self.saved_sources = self.ledger.sources.len();
         self.saved_areas = self.ledger.areas.len();
         if let Some(until) = self.restored_until.take() {
             self.stand_at(until);
         }
+        true
     }
 }
 

@@ -77,6 +77,9 @@ impl Since {
         let minutes = self.minutes.iter_mut().flatten();
         for (minute, bytes) in minutes.zip(bytes.chunks_exact(4)) {
             *minute = Minute(u32::from_le_bytes(bytes.try_into().expect("chunks of four")));
+            if !minute.is_in_range() && *minute != NEVER {
+                return false;
+            }
         }
         true
     }

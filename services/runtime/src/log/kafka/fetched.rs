@@ -150,8 +150,13 @@ impl Record {
         unsafe { bytes(self.message().payload.cast(), self.message().len) }
     }
 
-    /// Whether header `content-type` says so. Names of headers may be any bytes.
+    /// Whether header `content-type` says so. Names of headers may be any bytes. A value that begins with `{` is not:
+    /// as protobuf that would be a group, which no message of ours has, and to look for headers costs a fifth of what
+    /// else reading a record costs.
     pub(super) fn is_protobuf(&self) -> bool {
+        if self.value().first() == Some(&b'{') {
+            return false;
+        }
         let mut headers = ptr::null_mut();
         // SAFETY: the record is alive; it keeps the headers, if it has any.
         let found = unsafe { sys::rd_kafka_message_headers(self.0.as_ptr(), &raw mut headers) };

@@ -100,6 +100,26 @@ fn what_was_appended_is_read_from_every_partition_of_every_topic() {
 }
 
 #[test]
+fn what_begins_as_json_is_json_whatever_its_header_says() {
+    let cluster = cluster(&[(TOPIC, 1)]);
+    let log = connect(&config(&cluster.bootstrap_servers()));
+    let cases = [
+        ("{}", true, false),
+        ("{}", false, false),
+        ("\n\u{1}x", true, true),
+        ("x", false, false),
+        ("", true, true),
+    ];
+    let records = cases.map(|(value, said, _)| NewRecord { protobuf: said, ..record("k", value, Some(0)) });
+    log.append(TOPIC, &records).unwrap();
+    let mut reader = log.reader(&[(TOPIC, vec![0])]).unwrap();
+    let got: Vec<_> = read(&mut *reader, cases.len()).unwrap().into_iter().map(|got| got.3).collect();
+    let expected: Vec<_> =
+        cases.map(|(value, _, read)| NewRecord { protobuf: read, ..record("k", value, Some(0)) }).into();
+    assert_eq!(got, expected);
+}
+
+#[test]
 fn an_append_that_is_larger_than_the_send_queue_goes_through_whole() {
     let cluster = cluster(&[(TOPIC, 1)]);
     let narrow = KafkaConfig { send_queue: config::Bytes(64 << 10), ..config(&cluster.bootstrap_servers()) };
