@@ -121,7 +121,7 @@ fn the_cases_reach_every_outcome_and_every_field() {
 #[test]
 fn the_cases_reach_every_situation_in_which_a_mistake_could_hide() {
     let situations = Mutex::new(BTreeMap::<&str, u64>::new());
-    cases::each(120, |case| {
+    cases::each(200, |case| {
         for situation in reached(case) {
             *situations.lock().unwrap().entry(situation).or_default() += 1;
         }

@@ -2,13 +2,10 @@
 //! ends the process or leaves it turning. `SITREP_CASES` and `SITREP_SEED` as in the other tests.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use acceptance::cases::{self, Case};
-use domain::date::Period;
-use domain::engine::{Engine, HORIZON_MINUTES, Settings};
-use domain::freshness::Patience;
-use domain::standard::{Kind, Standard, Standards};
+use acceptance::program::settings;
+use domain::engine::Engine;
 use domain::time::Millis;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -17,26 +14,6 @@ type Saved = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
 /// Damaged checkpoints of each case.
 const DAMAGES: usize = 25;
-
-fn settings(case: &Case) -> Settings {
-    Settings {
-        orgs: Arc::new(case.orgs.clone()),
-        standards: Standards {
-            standards: case
-                .settings
-                .standards
-                .iter()
-                .map(|id| Standard::new(id, Kind::Share, Period::Week))
-                .collect(),
-            scales: case.settings.scales.clone(),
-        },
-        frameworks: Default::default(),
-        windows: case.settings.windows.clone(),
-        exclude_disposals: case.settings.exclude_disposals.clone(),
-        horizon_minutes: HORIZON_MINUTES,
-        patience: Patience::default(),
-    }
-}
 
 fn save(engine: &mut Engine) -> Saved {
     let mut saved = Saved::new();
@@ -80,7 +57,7 @@ fn damage(saved: &Saved, rng: &mut ChaCha8Rng) -> Saved {
 
 /// As the aggregator does it: one entry that is not understood, and none of it is used.
 fn restored(case: &Case, saved: &Saved) -> Option<Engine> {
-    let mut engine = Engine::new(settings(case), 2);
+    let mut engine = Engine::new(settings(&case.orgs, &case.settings), 2);
     let understood = saved.iter().all(|((kind, key), bytes)| engine.restore(*kind, key, bytes));
     (understood && engine.restored()).then_some(engine)
 }
@@ -90,7 +67,7 @@ fn run(case: &Case, taken: &mut [u32; 2]) {
     let log = case.live();
     let now = Millis::from(case.from.start());
     let (before, after) = log.split_at(log.partition_point(|one| one.log_time < now));
-    let mut engine = Engine::new(settings(case), 1);
+    let mut engine = Engine::new(settings(&case.orgs, &case.settings), 1);
     for one in before {
         engine.take(&one.event, one.log_time);
     }

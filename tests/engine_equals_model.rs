@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{Model, Points};
-use acceptance::program::{put_series, settings};
+use acceptance::program::{organisations, put_series, settings};
 use domain::engine::{Engine, HORIZON_MINUTES};
 use domain::event::Category;
 use domain::measures::{
@@ -55,8 +55,9 @@ impl World<'_> {
     /// Somebody else started in between, with another configuration, and published what is wrong.
     fn stranger(&mut self, rng: &mut ChaCha8Rng, now: Minute) {
         self.epoch += 1;
+        let organisations = organisations(&self.case.orgs, &self.case.settings);
         let orgs: Vec<(String, Level)> =
-            self.case.orgs.iter().map(|(_, org)| (org.code.clone(), org.level)).collect();
+            organisations.iter().map(|(_, org)| (org.code.clone(), org.level)).collect();
         for n in 1..rng.random_range(2..40) {
             let (org, level) = orgs[rng.random_range(0..orgs.len())].clone();
             let swept: Vec<Measure> = Measure::swept().collect();

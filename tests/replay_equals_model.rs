@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use acceptance::cases::{self, Case};
 use acceptance::model::{Model, Points};
-use acceptance::program::{put_series, settings};
+use acceptance::program::{measures, put_series, settings};
 use domain::event::Event;
-use domain::measures::Measure;
 use domain::replay::Replay;
 use domain::sweep::Scope;
 use domain::time::Minute;
@@ -21,11 +20,8 @@ fn replay(
     let mut replay = Replay::new(settings(&case.orgs, &case.settings));
     let outcomes = events.iter().map(|event| replay.take(event).0.as_str()).collect();
     let orgs = replay.ledger().organisations().clone();
-    let scope = Scope {
-        orgs: vec![true; orgs.len()],
-        measures: Measure::ALL.to_vec(),
-        windows: case.settings.windows.clone(),
-    };
+    let scope =
+        Scope { orgs: vec![true; orgs.len()], measures: measures(), windows: case.settings.windows.clone() };
     let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
     let mut handed_out = BTreeSet::new();
     replay.points(

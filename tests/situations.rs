@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::event::{Event, Fact, Outcome, Statement};
-use domain::time::{Millis, Minute};
+use domain::time::{Millis, Minute, Second};
 
 use crate::cases::Case;
 use crate::model::{Group, Model, Points, Reading};
@@ -34,24 +34,21 @@ pub const SITUATIONS: [&str; 22] = [
     "a treatment that counts in one window and not in another",
 ];
 
+/// How many events of a case are tried as the example of a situation.
+const TRIES: u32 = 3;
+
 /// Those that a case reaches.
 pub fn reached(case: &Case) -> BTreeSet<&'static str> {
     let model = case.model();
     let seen = Seen { case, reading: &model.read() };
     let mut reached: BTreeSet<&'static str> = BTreeSet::new();
-    let mut before: Option<(Minute, Points)> = None;
-    for m in case.edges() {
+    for m in case.edges().into_iter().step_by(5) {
         let points = seen.reading.points(m);
         seen.medians(&points, &mut reached);
         seen.groups(&points, &mut reached);
         seen.windows(&points, &mut reached);
-        if let Some((earlier, earlier_points)) = &before
-            && earlier.plus(1) == m
-        {
-            seen.ends(earlier_points, &points, *earlier, &mut reached);
-        }
-        before = Some((m, points));
     }
+    seen.ends(&mut reached);
     seen.events(&mut reached);
     reached
 }
@@ -156,38 +153,47 @@ impl Seen<'_> {
         }
     }
 
-    /// What was shown a minute before and is not shown now.
-    fn ends(&self, earlier: &Points, now: &Points, m: Minute, reached: &mut BTreeSet<&'static str>) {
-        for (key, fields) in earlier {
-            let gone = |field: &str| {
-                let now = now.get(key).and_then(|fields| fields.get(field)).copied().unwrap_or_default();
-                fields.get(field).is_some_and(|before| *before > now)
-            };
-            let expires = self.case.events.iter().any(|event| match &event.statement {
-                Statement::Beds(beds) => *beds.site == *key.0 && beds.as_of.minute().plus(2_880) == m,
-                _ => false,
-            });
-            if key.1.measure == "bed_state" && expires && !now.contains_key(key) {
-                reached.insert("a bed state that expires");
-            }
-            let closes = self.case.events.iter().any(|event| match &event.statement {
-                Statement::Attendance(the) => {
-                    the.departed_at.value().is_some_and(|at| at.minute() == m) && *the.site == *key.0
+    /// What is shown at a minute, and not at the next.
+    fn ends(&self, reached: &mut BTreeSet<&'static str>) {
+        for event in &self.case.events {
+            let (end, measure, situation) = match &event.statement {
+                Statement::Beds(beds) => {
+                    (Some(beds.as_of.minute().plus(2_880)), "bed_state", "a bed state that expires")
                 }
-                _ => false,
-            });
-            if key.1.measure == "ae_department" && gone("unclosed") && closes {
-                reached.insert("an unclosed record that is closed later");
+                Statement::Attendance(the) => {
+                    let departed = the.departed_at.value().map(Second::minute);
+                    (departed, "ae_department", "an unclosed record that is closed later")
+                }
+                _ => continue,
+            };
+            let Some(end) = end.filter(|end| self.case.from <= *end && *end <= self.case.until) else {
+                continue;
+            };
+            if reached.contains(situation) {
+                continue;
+            }
+            let (before, after) = (self.reading.points(end), self.reading.points(end.plus(1)));
+            let field = if measure == "bed_state" { "open" } else { "unclosed" };
+            let shows =
+                |points: &Points, key| points.get(key).is_some_and(|fields| fields.contains_key(field));
+            let mut of_measure = before.keys().filter(|(_, series)| series.measure == measure);
+            if of_measure.any(|key| shows(&before, key) && !shows(&after, key)) {
+                reached.insert(situation);
             }
         }
     }
 
     /// Events without which a measure would say something else.
     fn events(&self, reached: &mut BTreeSet<&'static str>) {
+        let mut tried: BTreeMap<&str, u32> = BTreeMap::new();
         for (index, event) in self.case.events.iter().enumerate() {
             for (situation, measure) in self.candidates(event) {
-                if !reached.contains(situation) && self.matters(index, measure) {
-                    reached.insert(situation);
+                let tries = tried.entry(situation).or_insert(0);
+                if *tries < TRIES && !reached.contains(situation) {
+                    *tries += 1;
+                    if self.matters(index, measure) {
+                        reached.insert(situation);
+                    }
                 }
             }
         }
@@ -266,7 +272,7 @@ impl Seen<'_> {
             }
         }
         let without = without.read();
-        let mut minutes: Vec<Minute> = self.case.edges().into_iter().step_by(5).collect();
+        let mut minutes: Vec<Minute> = self.case.edges().into_iter().step_by(12).collect();
         if measure == "standard" {
             minutes = without.standard_minutes();
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
 use domain::event::{Event, Outcome};
 use domain::ids::OrgId;
-use domain::measures::{self, Measure, OrgMinute, Revision};
+use domain::measures::{self, OrgMinute, Revision};
 use domain::replay::Replay;
 use domain::sweep::Scope;
 use domain::time::{Millis, Minute};
@@ -24,7 +24,7 @@ impl Figures for Replay {
         let orgs = self.ledger().organisations();
         let scope = Scope {
             orgs: orgs.iter().map(|(_, org)| org.code == place).collect(),
-            measures: Measure::ALL.to_vec(),
+            measures: program::measures(),
             windows: series.window.into_iter().collect(),
         };
         let mut points = Points::new();
