@@ -53,17 +53,13 @@ pub struct Returns {
     periods: BTreeMap<PeriodKey, BTreeMap<OrgId, Amounts>>,
     /// For each standard and organisation how many at or below it have to report.
     expected: Vec<Vec<u16>>,
-    /// For each organisation itself, everything above it, and the groups that it is in.
-    shown_at: Vec<Vec<OrgId>>,
 }
 
 impl Returns {
     /// None yet.
     pub fn new(orgs: Arc<Organisations>, standards: Arc<Standards>, days: Arc<LondonDays>) -> Returns {
-        let shown_at: Vec<Vec<OrgId>> = orgs.iter().map(|(org, _)| shown_at(&orgs, org)).collect();
-        let expected =
-            standards.standards.iter().map(|standard| expected(standard, &orgs, &shown_at)).collect();
-        Returns { orgs, standards, days, periods: BTreeMap::new(), expected, shown_at }
+        let expected = standards.standards.iter().map(|standard| expected(standard, &orgs)).collect();
+        Returns { orgs, standards, days, periods: BTreeMap::new(), expected }
     }
 
     /// The standard of a period.
@@ -113,7 +109,7 @@ impl Returns {
 
     /// The organisations whose points a return of `org` touches.
     pub fn touched(&self, org: OrgId) -> &[OrgId] {
-        &self.shown_at[org.index()]
+        self.orgs.reaches(org)
     }
 
     /// The point of an organisation for a period.
@@ -206,17 +202,10 @@ fn due_periods(standard: &Standard, today: Date) -> impl Iterator<Item = Date> +
         .filter(|start| standard.is_collected(*start))
 }
 
-/// An organisation, everything above it, and each group of which one of these is a member.
-fn shown_at(orgs: &Organisations, org: OrgId) -> Vec<OrgId> {
-    let path = orgs.path(org);
-    let is_in = |group: &OrgId| orgs.members(*group).iter().any(|member| path.contains(member));
-    path.iter().copied().chain(orgs.iter().map(|(group, _)| group).filter(is_in)).collect()
-}
-
-fn expected(standard: &Standard, orgs: &Organisations, shown_at: &[Vec<OrgId>]) -> Vec<u16> {
+fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {
     let mut expected = vec![0; orgs.len()];
     for (org, _) in orgs.iter().filter(|(_, row)| standard.reports.has(row)) {
-        for above in &shown_at[org.index()] {
+        for above in orgs.reaches(org) {
             expected[above.index()] += 1;
         }
     }

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
     if let Some(dir) = &args.store {
         return still(args, config, dir);
     }
-    let (organisations, _) = config::organisations(&config.organisations)?;
+    let (organisations, _) = config.places()?;
     let mut plant = Plant::on_kafka(config)?;
     plant.listen()?;
     if !plant.set_up_topics()? {
