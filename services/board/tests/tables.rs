@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
-use board::api::{Board, Tables, router};
+use board::api::{Board, Limits, Tables, router};
 use board::live::{Live, Mode};
 use board::metrics::Metrics;
 use board::store::{Options, Store};
@@ -21,6 +21,8 @@ use domain::time::{Millis, Minute, rfc3339};
 use runtime::clock::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+const LIMITS: Limits = Limits { streams: 256, answer_points: 200_000 };
 
 const ORGANISATIONS: &str = "code,name,level,parent,department_type\nENG,England,nation,,\nT1,One,trust,ENG,\n\
     T2,Two,trust,ENG,\nS1,Site,site,T1,1\n";
@@ -71,7 +73,7 @@ fn ask(figures: &[OrgMinute], path: &str) -> Value {
     let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, None));
     let clock = Arc::new(ManualClock::new(Millis::from(minute("2026-11-21T14:00:00Z").start()).0));
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-    let router: Router = router(Board::new(live, dir.path(), clock, metrics, tables()));
+    let router: Router = router(Board::new(live, dir.path(), LIMITS, clock, metrics, tables()));
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap().block_on(async {
         let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
