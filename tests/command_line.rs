@@ -40,6 +40,8 @@ mod world;
 #[path = "command_line/wrong.rs"]
 mod wrong;
 
+#[path = "../services/intake/tests/mllp/certificates.rs"]
+mod certificates;
 #[expect(dead_code, reason = "the stack test, whose file it is, uses more of it")]
 #[path = "stack/patience.rs"]
 mod patience;

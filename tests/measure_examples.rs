@@ -427,10 +427,13 @@ fn an_own_return_stands_and_without_one_what_was_reported_below_is_added_up() {
             "standard rtt month trust
              group Both System Trust
              group Services Ambulances Air General
+             group One Trust
              standard c1 month service
              10:00 return Trust rtt 2026-10-01 met=9 total=10   10:00 return Other-Trust rtt 2026-10-01 met=1 total=2
              10:00 return Air c1 2026-10-01 total=5 total_s=2000   10:00 return Ambulances c1 2026-10-01 total=6 total_s=3000
              date 2026-11-01
+             00:00 return Trust rtt 2026-10-01 p90_s=70 recorded=2026-11-30/10:00
+             00:00 expect standard at=One standard=rtt met=9 p90_s=0 reporting=1   expect standard at=Trust standard=rtt p90_s=70
              00:00 expect standard at=Both standard=rtt met=10 total=12 reporting=2 expected=2
              00:00 expect standard at=Services standard=c1 total=11 total_s=5000 reporting=2 expected=2",
         ),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use domain::date::{Date, Period};
 use domain::engine::{HORIZON_MINUTES, Settings};
 use domain::freshness::Patience;
-use domain::measures::{self, Measure, Number, SeriesKey, Tag};
+use domain::measures::{self, Field, Measure, Number, SeriesKey, Tag};
 use domain::organisations::Organisations;
 use domain::organisations::areas::AreaRow;
 use domain::organisations::groups::GroupRow;
@@ -82,9 +82,14 @@ pub fn series(key: SeriesKey) -> Series {
     Series { measure: key.measure.as_str(), tag, window: key.window }
 }
 
-/// Puts what a series of the program shows among the points of its minute.
+/// Puts what a series of the program shows among the points of its minute; what is outside the model is left out.
 pub fn put_series(points: &mut Points, code: &str, shown: &measures::Series) {
-    if shown.values.iter().all(|value| *value == 0) {
+    let is_compared = model::MEASURES.iter().any(|row| row.name == shown.key.measure.as_str());
+    // Who had to report is configuration: `expected` alone is no point, whether it was written or not.
+    let is_news = |(field, value): (Field, i64)| {
+        value != 0 && (shown.key.measure != Measure::Standard || field.name != "expected")
+    };
+    if !is_compared || !shown.fields().any(is_news) {
         return;
     }
     let series = series(shown.key);

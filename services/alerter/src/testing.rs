@@ -78,7 +78,7 @@ pub(crate) fn targets() -> Targets {
         source: "somebody".to_owned(),
         verified: true,
     };
-    let value = Value::parse("ae_four_hour.within / ae_four_hour.departed").unwrap();
+    let value = Value::ratio(Measure::AeFourHour, "within", "departed").unwrap();
     let steps = vec![step("2010-07-01", "0.95"), step("2026-11-21", "0.78")];
     Targets { targets: vec![Target { value, series: Vec::new(), level: None, steps }] }
 }

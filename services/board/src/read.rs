@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use domain::measures::{OrgMinute, SeriesKey, Values};
+use domain::organisations::groups::GroupRow;
 use domain::organisations::{self, Level, Organisations};
 use domain::time::Minute;
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -184,7 +185,29 @@ impl Reader {
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };
         let rows = read().map_err(|source| StoreError::sqlite(&self.path, source))?;
-        Ok(if rows.is_empty() { None } else { Some(Organisations::new(&rows)?) })
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let (groups, rows): (Vec<_>, Vec<_>) =
+            rows.into_iter().partition(|row| row.level == Level::Group.as_str());
+        let of_group = |row: &organisations::Row| -> Vec<GroupRow> {
+            let member = |member: &str| GroupRow {
+                group: row.code.clone(),
+                name: row.name.clone(),
+                member: member.to_owned(),
+            };
+            row.parent.split(' ').map(member).collect()
+        };
+        let groups: Vec<GroupRow> = groups.iter().flat_map(of_group).collect();
+        Ok(Some(Organisations::new(&rows)?.with_groups(&groups)?))
+    }
+
+    /// The newest minute of any organisation that is kept for years; `None` where nothing is.
+    pub fn newest_daily(&self) -> Result<Option<Minute>, StoreError> {
+        let sql = "SELECT max((SELECT d.id & 4294967295 FROM daily d
+                   WHERE d.id >= o.number << 32 AND d.id < (o.number + 1) << 32 ORDER BY d.id DESC LIMIT 1)) FROM orgs o";
+        let newest = self.connection.query_row(sql, [], |row| row.get::<_, Option<u32>>(0));
+        newest.map(|minute| minute.map(Minute)).map_err(|source| StoreError::sqlite(&self.path, source))
     }
 
     /// From which published tables figures were made, if from any.

@@ -15,6 +15,7 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use domain::measures::OrgMinute;
+use domain::organisations::groups::GroupsError;
 use domain::organisations::{Level, Organisations, OrganisationsError};
 use domain::time::{LondonDays, Minute};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -123,6 +124,9 @@ pub enum StoreError {
     /// The table of organisations that came with the figures makes no sense.
     #[error("the table of organisations in the store cannot be used")]
     Organisations(#[from] OrganisationsError),
+    /// The groups that came with the figures make no sense.
+    #[error("the groups of organisations in the store cannot be used")]
+    Groups(#[from] GroupsError),
     /// The folder or its lock cannot be used.
     #[error("the folder {} cannot be used", .path.display())]
     Folder {
@@ -271,7 +275,10 @@ impl Store {
             let transaction = self.connection.transaction()?;
             transaction.execute("DELETE FROM organisations", [])?;
             for (id, org) in organisations.iter() {
-                let parent = org.parent.map_or("", |parent| organisations.get(parent).code.as_str());
+                // A group has members in the place of a parent.
+                let above = org.parent.as_slice().iter().chain(organisations.members(id));
+                let parent: Vec<&str> = above.map(|one| organisations.get(*one).code.as_str()).collect();
+                let parent = parent.join(" ");
                 let department_type =
                     org.department_type.map_or(String::new(), |tag| (tag as u8).to_string());
                 transaction

@@ -60,6 +60,22 @@ const CHARTS = [
   },
 ];
 
+// Shown only where there are figures: many places have none of these.
+CHARTS.push(
+  {
+    title: "Time to treatment, median of those treated in the last hour, all types",
+    measure: "ae_treatment", tags: { type: "all", window: "1h" }, optional: true,
+    lines: [{ name: "Median", style: "first", of: "all", value: (p) => (p.treated > 0 ? Math.ceil(p.median_minutes) : null) }],
+    write: minutes,
+  },
+  {
+    title: "General and acute beds, occupied of open",
+    measure: "bed_state", tags: {}, unit: " %", optional: true,
+    lines: [{ name: "Occupied", style: "first", of: undefined, value: (p) => (p.open > 0 ? Math.ceil((p.occupied * 1000) / p.open) / 10 : null) }],
+    write: (value) => percent(Math.round(value * 10)),
+  },
+);
+
 function shareOf(part, total) {
   const thousandths = permille(part, total);
   return thousandths === null ? null : thousandths / 10;
@@ -123,7 +139,9 @@ export class Detail {
     const ask = (chart) => this.ask(chart, code, head);
     const answers = await Promise.all(CHARTS.map((chart) => ask(chart).catch((error) => error)));
     if (asked !== this.asked) return;
-    this.charts.replaceChildren(...CHARTS.map((chart, at) => this.chart(chart, answers[at], head)));
+    const charts = CHARTS.map((chart, at) => [chart, answers[at]]);
+    const shown = charts.filter(([chart, answer]) => !chart.optional || (answer.series?.length ?? 0) > 0);
+    this.charts.replaceChildren(...shown.map(([chart, answer]) => this.chart(chart, answer, head)));
   }
 
   async ask(chart, code, head) {

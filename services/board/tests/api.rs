@@ -317,7 +317,8 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         (
             "measure=ae&org=S1",
             "measure",
-            "\"ae\" is none of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue",
+            "\"ae\" is none of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, ae_area, \
+             ae_treatment, ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known, feed",
         ),
         ("measure=ae_four_hour&measure=ae_four_hour&org=S1", "measure", "stands twice"),
         ("measure=ae_four_hour", "org", "is missing: one or more codes of /v1/organisations, with commas"),

@@ -428,3 +428,16 @@ fn beds_are_those_of_the_mornings_and_what_was_first_known_stays() {
         ]
     );
 }
+
+#[test]
+fn the_history_is_told_when_the_minutes_are_gone() {
+    let world = october_2014();
+    let before = text::write(&world.report(None, Span::Week, "2014-10-26").document());
+    let file =
+        rusqlite::Connection::open(world.folder.path().join("board.sqlite")).expect("the store's file");
+    // As docs/running.md empties it, on a day in 2026.
+    let emptied = "DELETE FROM org_minutes; DELETE FROM positions;
+                   DELETE FROM daily WHERE (id & 4294967295) * 60 > unixepoch('2026-11-22', '-15 days')";
+    file.execute_batch(emptied).expect("the tables are there");
+    assert_eq!(text::write(&world.report(None, Span::Week, "2014-10-26").document()), before);
+}

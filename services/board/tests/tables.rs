@@ -22,8 +22,6 @@ use runtime::clock::ManualClock;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-const LIMITS: Limits = Limits { streams: 256, answer_points: 200_000 };
-
 const ORGANISATIONS: &str = "code,name,level,parent,department_type\nENG,England,nation,,\nT1,One,trust,ENG,\n\
     T2,Two,trust,ENG,\nS1,Site,site,T1,1\n";
 
@@ -73,7 +71,14 @@ fn ask(figures: &[OrgMinute], path: &str) -> Value {
     let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, None));
     let clock = Arc::new(ManualClock::new(Millis::from(minute("2026-11-21T14:00:00Z").start()).0));
     let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-    let router: Router = router(Board::new(live, dir.path(), LIMITS, clock, metrics, tables()));
+    let router: Router = router(Board::new(
+        live,
+        dir.path(),
+        Limits { streams: 4, answer_points: 10_000 },
+        clock,
+        metrics,
+        tables(),
+    ));
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap().block_on(async {
         let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();

@@ -211,7 +211,8 @@ impl Engine {
                 None => 0,
             };
             let Some(slot) = self.figures.slots.of(measure, position) else { continue };
-            if !self.figures.seen(org, measure, series.key.tag, minute) {
+            // Of another configuration, such as an area that is gone, nothing can be written again.
+            if measure.definition().swept && !self.figures.seen(org, measure, series.key.tag, minute) {
                 continue;
             }
             self.dirty.mark(&[org], slot, minute, minute.plus(1), 1);

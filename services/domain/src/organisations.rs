@@ -190,6 +190,8 @@ pub struct Organisations {
     sites_below: Vec<Vec<OrgId>>,
     /// For each leaf: every organisation to which its figures belong, itself first.
     adds_to: Vec<Vec<OrgId>>,
+    /// For each organisation: itself, everything above it and every group of which one of these is a member.
+    reaches: Vec<Vec<OrgId>>,
     /// For each service: itself and the nation.
     responses_to: Vec<Vec<OrgId>>,
     /// For each group: its members.
@@ -271,7 +273,19 @@ impl Organisations {
             paths.push(path);
         }
         let (members, areas) = (vec![Vec::new(); orgs.len()], vec![Vec::new(); orgs.len()]);
-        Organisations { orgs, by_code, paths, sites_below, adds_to, responses_to, members, areas, trusts }
+        let reaches = paths.clone();
+        Organisations {
+            orgs,
+            by_code,
+            paths,
+            sites_below,
+            adds_to,
+            reaches,
+            responses_to,
+            members,
+            areas,
+            trusts,
+        }
     }
 
     /// How many there are.
@@ -317,6 +331,11 @@ impl Organisations {
     /// The sites at or below it, in the order of the table; of a group those under its members, each once.
     pub fn sites_below(&self, id: OrgId) -> &[OrgId] {
         &self.sites_below[id.index()]
+    }
+
+    /// Itself, everything above it and every group of which one of these is a member: whom a return of it concerns.
+    pub fn reaches(&self, id: OrgId) -> &[OrgId] {
+        &self.reaches[id.index()]
     }
 
     /// Every organisation to which a leaf's figures belong, itself first: of a site those above it and its groups; of a

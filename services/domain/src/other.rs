@@ -154,7 +154,7 @@ impl OtherRecord {
         let [open, occupied, escalation_open, no_criteria_to_reside, _] = &self.facts;
         let beds = [open, occupied, escalation_open, no_criteria_to_reside].map(|fact| {
             let value = fact.as_ref().and_then(|one| one.value)?;
-            Some(u32::try_from(value).expect("counts of beds have 32 bits"))
+            Some(u32::try_from(value).unwrap_or(u32::MAX))
         });
         beds.iter().any(Option::is_some).then_some(beds)
     }

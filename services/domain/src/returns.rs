@@ -109,7 +109,7 @@ impl Returns {
 
     /// The organisations whose points a return of `org` touches.
     pub fn touched(&self, org: OrgId) -> &[OrgId] {
-        self.orgs.path(org)
+        self.orgs.reaches(org)
     }
 
     /// The point of an organisation for a period.
@@ -117,7 +117,9 @@ impl Returns {
         let nobody = BTreeMap::new();
         let held = self.periods.get(&period).unwrap_or(&nobody);
         let mut point = StandardPoint::default();
-        if let Some(own) = held.get(&org) {
+        // What a group of a single organisation says is what that one says.
+        let own = if let [only] = self.orgs.members(org) { *only } else { org };
+        if let Some(own) = held.get(&own) {
             add(&mut point, own);
         } else {
             for (_, amounts) in held.iter().filter(|(below, _)| self.is_topmost_below(held, **below, org)) {
@@ -129,7 +131,7 @@ impl Returns {
         let standard = self.standard(period);
         let reporting = held
             .keys()
-            .filter(|one| self.orgs.path(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
+            .filter(|one| self.touched(**one).contains(&org) && standard.reports.has(self.orgs.get(**one)));
         point[5] = reporting.count() as i64;
         // Of what nobody reported there is no point, whoever had to: a point of zeros says the same (spec 2.4).
         if standard.is_collected(period.start) && point.iter().any(|field| *field != 0) {
@@ -138,11 +140,13 @@ impl Returns {
         point
     }
 
-    /// Whether `below` lies below `org` with no other return between the two: what that one says holds for all below it.
+    /// Whether `below` lies below `org`, or is at or below a member of the group `org`, with no other return between the two:
+    /// what that one says holds for all below it.
     fn is_topmost_below(&self, held: &BTreeMap<OrgId, Amounts>, below: OrgId, org: OrgId) -> bool {
-        let above = &self.orgs.path(below)[1..];
-        let Some(position) = above.iter().position(|one| *one == org) else { return false };
-        !above[..position].iter().any(|between| held.contains_key(between))
+        let path = self.orgs.path(below);
+        let is_end = |one: &OrgId| *one == org || self.orgs.members(org).contains(one);
+        let Some(end) = path.iter().rposition(is_end) else { return false };
+        !path[1..=end].iter().any(|between| held.contains_key(between))
     }
 
     /// The returns that are overdue on a day: of every standard of which anybody ever sent one, from the first period
@@ -201,7 +205,7 @@ fn due_periods(standard: &Standard, today: Date) -> impl Iterator<Item = Date> +
 fn expected(standard: &Standard, orgs: &Organisations) -> Vec<u16> {
     let mut expected = vec![0; orgs.len()];
     for (org, _) in orgs.iter().filter(|(_, row)| standard.reports.has(row)) {
-        for above in orgs.path(org) {
+        for above in orgs.reaches(org) {
             expected[above.index()] += 1;
         }
     }

@@ -6,10 +6,14 @@ use std::sync::Arc;
 use anyhow::Result;
 use axum::Router;
 use board::api::{self, Board, Limits};
-use board::live::{Live, Mode};
+use board::live::{Live, Mode, Target};
+use board::read::Reader;
 use board::service::{self, Service};
 use board::store::{Options, Store};
-use domain::organisations::Organisations;
+use domain::alert::value::Value;
+use domain::measures::Measure;
+use domain::organisations::{Level, Organisations};
+use domain::time::{LondonDays, Millis, Minute};
 use runtime::log::embedded::EmbeddedLog;
 
 use crate::cli::BoardArgs;
@@ -24,7 +28,7 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
     if let Some(dir) = &args.store {
         return still(args, config, dir);
     }
-    let (organisations, _) = config::organisations(&config.organisations)?;
+    let (organisations, _) = config.places()?;
     let mut plant = Plant::on_kafka(config)?;
     plant.listen()?;
     if !plant.set_up_topics()? {
@@ -37,8 +41,12 @@ pub(crate) fn run(args: &BoardArgs) -> Result<()> {
 /// The board of a store as at a minute.
 fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let at = args.at.as_deref().map(|text| instant(text, "--at")).transpose()?.map(|at| at.minute());
-    let live = service::still(dir, at, None, None).map_err(fault)?;
-    let tables = shown(&config, live.organisations())?;
+    let reader = Reader::open(dir).map_err(fault)?;
+    let organisations = reader.organisations().map_err(fault)?.unwrap_or_default();
+    let tables = shown(&config, &organisations)?;
+    let minute = at.or(reader.newest_minute().map_err(fault)?);
+    let target = minute.and_then(|minute| target(&tables, minute));
+    let live = service::still(dir, at, None, target).map_err(fault)?;
     // A board that stands still reads no log; an empty one in a folder of its own stands for it.
     let folder = dir.join("no-log");
     let plant =
@@ -54,7 +62,9 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
     let minutes = u32::try_from(plant.config.store.minutes.as_ms() / 60_000).unwrap_or(u32::MAX);
     let mut store = Store::open(&dir, Options::live(minutes))?;
     store.save_organisations(&organisations)?;
-    let live = Arc::new(Live::new(organisations, Mode::Live, None));
+    let tables = shown(&plant.config, &organisations)?;
+    let target = target(&tables, Millis(plant.clock.now_ms()).closed_minute());
+    let live = Arc::new(Live::new(organisations, Mode::Live, target));
     let metrics = board::metrics::Metrics::new(&plant.registry)?;
     let service = Service {
         log: plant.log.clone(),
@@ -66,13 +76,24 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
         shutdown: plant.shutdown.clone(),
     };
     plant.spawn("board", move || service::run(service))?;
-    let tables = shown(&plant.config, live.organisations())?;
     Ok(api::router(Board::new(live, &dir, limits(plant), plant.clock.clone(), metrics, tables)))
 }
 
 fn limits(plant: &Plant) -> Limits {
     let board = &plant.config.board;
     Limits { streams: board.streams.get() as usize, answer_points: board.answer_points.get().into() }
+}
+
+/// The line on the page: the target of the country for all types within four hours, in force at a minute. A live board
+/// has that of its start.
+fn target(tables: &api::Tables, at: Minute) -> Option<Target> {
+    let value = Value::ratio(Measure::AeFourHour, "within", "departed")?;
+    let tags = [("type", "all".to_owned()), ("window", "4h".to_owned())];
+    let found = tables.targets.find(value, Level::Nation, &tags)?;
+    let step = found.on(LondonDays::new().date(at.minus(1)))?;
+    let share: f64 = step.value.to_string().parse().ok()?;
+    let doubt = if step.verified { "" } else { ", not verified" };
+    Some(Target { permille: (share * 1_000.0).round() as u32, label: format!("from {}{doubt}", step.from) })
 }
 
 /// What is shown beside the figures.

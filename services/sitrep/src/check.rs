@@ -30,6 +30,13 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let levels: Vec<String> =
         Level::ALL.iter().rev().map(|level| format!("{} {}", count(*level), level.as_str())).collect();
     writeln!(text, "organisations   {}: {}", settings.orgs.len(), levels.join(", "))?;
+    for (id, group) in settings.orgs.iter().filter(|(_, org)| org.level == Level::Group) {
+        let (members, sites) = (settings.orgs.members(id).len(), settings.orgs.sites_below(id).len());
+        writeln!(text, "group           {}: {}: {members} members, {sites} sites", group.code, group.name)?;
+    }
+    let areas: Vec<usize> = settings.orgs.iter().map(|(id, _)| settings.orgs.areas(id).len()).collect();
+    let divided = areas.iter().filter(|areas| **areas > 0).count();
+    writeln!(text, "areas           {} of {divided} sites", areas.iter().sum::<usize>())?;
     let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
     writeln!(text, "windows         {}", windows.join(", "))?;
     for definition in &MEASURES {

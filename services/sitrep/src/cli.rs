@@ -112,7 +112,7 @@ pub(crate) struct PointsArgs {
     /// Only these measures, such as ae_four_hour,ae_department.
     #[arg(long, value_delimiter = ',', value_name = "M,…")]
     pub(crate) only: Vec<String>,
-    /// Only these levels: site, service, trust, system, region, nation.
+    /// Only these levels: site, service, trust, system, region, nation, group.
     #[arg(long, value_delimiter = ',', value_name = "L,…")]
     pub(crate) levels: Vec<String>,
     /// Only these windows, such as 4h,24h,today.
@@ -129,6 +129,12 @@ pub(crate) struct ReplayArgs {
     /// organisations.csv; England as shipped if neither this nor the configuration names one.
     #[arg(long, value_name = "FILE")]
     pub(crate) organisations: Option<PathBuf>,
+    /// areas.csv; if neither this nor the configuration names one every area is "other".
+    #[arg(long, value_name = "FILE")]
+    pub(crate) areas: Option<PathBuf>,
+    /// groups.csv; none if neither this nor the configuration names one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) groups: Option<PathBuf>,
     /// Events, one JSON object a line; - is standard input.
     #[arg(long, value_name = "FILE")]
     pub(crate) events: PathBuf,

@@ -9,6 +9,7 @@ use alerter::rules::{RuleSet, Surroundings, load_rules};
 use anyhow::Result;
 use domain::engine::Settings;
 use domain::event::Disposal;
+use domain::figures::WINDOWS_MAX;
 use domain::freshness::Patience;
 use domain::measures::Window;
 use domain::organisations::Organisations;
@@ -33,6 +34,8 @@ pub(crate) const DEMO_ALERTS: &str = include_str!("../../../config/demo-alerts.t
 pub(crate) struct Config {
     pub(crate) data: PathBuf,
     pub(crate) organisations: PathBuf,
+    pub(crate) groups: PathBuf,
+    pub(crate) areas: PathBuf,
     pub(crate) standards: PathBuf,
     pub(crate) targets: PathBuf,
     pub(crate) opel: Vec<String>,
@@ -266,6 +269,26 @@ pub(crate) fn organisations(path: &Path) -> Result<(Arc<Organisations>, Vec<u8>)
 }
 
 impl Config {
+    /// The organisations with their groups and areas, and the bytes that they were read from.
+    pub(crate) fn places(&self) -> Result<(Arc<Organisations>, Vec<u8>)> {
+        type Reader = fn(Organisations, &[u8]) -> Result<Organisations, contract::organisations::ReadError>;
+        let (mut orgs, mut bytes) = organisations(&self.organisations)?;
+        let tables: [(&Path, Reader); 2] = [
+            (&self.groups, contract::organisations::read_groups),
+            (&self.areas, contract::organisations::read_areas),
+        ];
+        for (path, read_into) in tables {
+            bytes.push(0);
+            if !path.as_os_str().is_empty() {
+                let table = read(path)?;
+                let wrong = |error| usage(format!("{}: {error}", path.display()));
+                orgs = Arc::new(read_into(Arc::unwrap_or_clone(orgs), &table).map_err(wrong)?);
+                bytes.extend_from_slice(&table);
+            }
+        }
+        Ok((orgs, bytes))
+    }
+
     /// The windows.
     pub(crate) fn windows(&self) -> Result<Vec<Window>> {
         windows(&self.measures.windows, "measures.windows")
@@ -273,7 +296,7 @@ impl Config {
 
     /// How the engine is set up, and a hash of everything that figures depend on.
     pub(crate) fn engine(&self) -> Result<(Settings, u64)> {
-        let (orgs, bytes) = organisations(&self.organisations)?;
+        let (orgs, bytes) = self.places()?;
         let windows = self.windows()?;
         let mut exclude_disposals = Vec::new();
         for name in &self.measures.exclude_disposals {
@@ -353,8 +376,8 @@ pub(crate) fn windows(names: &[String], key: &str) -> Result<Vec<Window>> {
             windows.push(window);
         }
     }
-    if windows.is_empty() || windows.len() > 40 {
-        return Err(usage(format!("{key}: from 1 to 40 windows")));
+    if windows.is_empty() || windows.len() > WINDOWS_MAX {
+        return Err(usage(format!("{key}: from 1 to {WINDOWS_MAX} windows")));
     }
     Ok(windows)
 }

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &FeedArgs) -> Result<()> {
 
 fn world(args: &FeedFile) -> Result<World> {
     let config = config::load(&args.config)?;
-    let (organisations, _) = config::organisations(&config.organisations)?;
+    let (organisations, _) = config.places()?;
     let feed = feeds::read(&feed_file(&args.feed, &config), &organisations)?;
     let pseudonyms = services::door(&config)?.pseudonyms;
     Ok(World { config, organisations, feed, pseudonyms })

@@ -31,8 +31,14 @@ const BATCH: usize = 20_000;
 /// Reads the events, makes the points.
 pub(crate) fn run(args: &ReplayArgs) -> Result<()> {
     let mut config = config::load(&args.config)?;
-    if let Some(path) = &args.organisations {
-        config.organisations.clone_from(path);
+    for (given, key) in [
+        (&args.organisations, &mut config.organisations),
+        (&args.areas, &mut config.areas),
+        (&args.groups, &mut config.groups),
+    ] {
+        if let Some(path) = given {
+            key.clone_from(path);
+        }
     }
     let (from, until) = (instant(&args.from, "--from")?, instant(&args.until, "--until")?);
     if until < from {

@@ -36,7 +36,7 @@ pub(crate) enum Service {
 /// Runs one service over Kafka.
 pub(crate) fn run(service: Service, args: &ConfigArgs) -> Result<()> {
     let config = config::load(args)?;
-    let (organisations, _) = config::organisations(&config.organisations)?;
+    let (organisations, _) = config.places()?;
     let standards = config.tables(&organisations, &config.windows()?)?.standards;
     let rules = match service {
         Service::Alert => Some(config.rules(&organisations, None)?),

@@ -196,7 +196,7 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
     (
         "series",
         "series = { area = \"x\" }",
-        "rule \"four-hour\" series.area: unknown field `area`, expected `type` or `window`",
+        "rule \"four-hour\" series.area: no measure of this rule has a tag area: leave it out",
     ),
     (
         "value",

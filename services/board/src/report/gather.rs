@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::alert::value::Value;
 use domain::ids::OrgId;
 use domain::measures::{Measure, TypeTag};
 use domain::organisations::{Level, Organisations};
@@ -31,7 +32,9 @@ pub(super) fn gather(
     let organisations = reader.organisations()?.ok_or(ReportError::NoOrganisations)?;
     let published = reader.published()?;
     let org = subject(&organisations, request.org.as_deref())?;
-    let as_at = reader.newest_minute()?.ok_or(ReportError::Empty)?;
+    // A store whose minutes were emptied still has its history.
+    let newest = reader.newest_minute()?.max(reader.newest_daily()?);
+    let as_at = newest.ok_or(ReportError::Empty)?;
     let place = place(&organisations, org);
     let days = LondonDays::new();
     let mut gathering = Gathering { reader, organisations: &organisations, org, place: &place, rules, days };
@@ -102,7 +105,7 @@ impl Gathering<'_> {
         } else {
             Source::Days
         };
-        let value = "ae_four_hour.within / ae_four_hour.departed";
+        let value = Value::ratio(Measure::AeFourHour, "within", "departed");
         let series = (Measure::AeFourHour, TypeTag::All.into());
         figures.target = standards::in_force(self.rules, self.place, value, series, period.end(), &self.days);
         let members = self.members(&mut figures, &midnights)?;

@@ -194,9 +194,9 @@ fn target(
     days: &LondonDays,
 ) -> Option<Target> {
     let value = match standard.kind {
-        Kind::Share => "standard.met / standard.total",
-        Kind::Count => "standard.count",
-        Kind::Mean => "standard.total_s / standard.total",
+        Kind::Share => Value::ratio(Measure::Standard, "met", "total"),
+        Kind::Count => Value::field(Measure::Standard, "count"),
+        Kind::Mean => Value::ratio(Measure::Standard, "total_s", "total"),
     };
     let tag = Tag::text(&standard.id)?;
     in_force(rules, place, value, (Measure::Standard, tag), end, days)
@@ -206,15 +206,14 @@ fn target(
 pub(super) fn in_force(
     rules: Rules<'_>,
     place: &Place,
-    value: &str,
+    value: Option<Value>,
     (measure, tag): (Measure, Tag),
     end: Minute,
     days: &LondonDays,
 ) -> Option<Target> {
-    let value = Value::parse(value).ok()?;
     let key = daily(measure, tag);
     let mut tags: Vec<(&str, String)> = key.tags().map(|(name, text)| (name, text.to_owned())).collect();
     tags.extend(key.window.map(|window| ("window", window.to_string())));
-    let step = rules.targets.find(value, place.level, &tags)?.on(days.date(end.minus(1)))?;
+    let step = rules.targets.find(value?, place.level, &tags)?.on(days.date(end.minus(1)))?;
     Some(Target { value: step.value.to_string().parse().ok()?, verified: step.verified })
 }

@@ -87,6 +87,17 @@ pub enum Value {
 }
 
 impl Value {
+    /// One field of a measure; `None` if it has no such field.
+    pub fn field(measure: Measure, name: &str) -> Option<Value> {
+        Some(Value::Field(FieldRef { measure, index: measure.field(name)? }))
+    }
+
+    /// One field of a measure divided by another of it; `None` if it does not have both.
+    pub fn ratio(measure: Measure, above: &str, below: &str) -> Option<Value> {
+        let field = |name| Some(FieldRef { measure, index: measure.field(name)? });
+        Some(Value::Ratio(field(above)?, field(below)?))
+    }
+
     /// Reads `measure.field` or `measure.field / measure.field`.
     pub fn parse(text: &str) -> Result<Value, ValueError> {
         if text.contains(['+', '-', '*', '(', ')']) || text.matches('/').count() > 1 {

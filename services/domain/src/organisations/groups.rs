@@ -139,6 +139,7 @@ impl Organisations {
         self.by_code.insert(code.clone(), id);
         self.orgs.push(Organisation { code, name, level: Level::Group, parent: None, department_type: None });
         self.paths.push(vec![id]);
+        self.reaches.push(vec![id]);
         for lists in [&mut self.sites_below, &mut self.adds_to, &mut self.responses_to, &mut self.members] {
             lists.push(Vec::new());
         }
@@ -174,6 +175,12 @@ impl Organisations {
             self.adds_to[site.index()].push(group);
         }
         self.sites_below[group.index()] = sites;
+        let members = &self.members[group.index()];
+        for (path, reaches) in self.paths.iter().zip(&mut self.reaches) {
+            if path.iter().any(|org| members.contains(org)) {
+                reaches.push(group);
+            }
+        }
     }
 }
 
@@ -215,6 +222,9 @@ mod tests {
         assert_eq!(orgs.responses_to(id("A")), [id("A"), id("ENG")]);
         assert_eq!(orgs.path(id("S2")), [id("S2"), id("T"), id("ENG")]);
         assert_eq!(orgs.members(id("G")), [id("T"), id("S2"), id("A")]);
+        assert_eq!(orgs.reaches(id("A")), [id("A"), id("ENG"), id("G"), id("H")]);
+        assert_eq!(orgs.reaches(id("T")), [id("T"), id("ENG"), id("G")]);
+        assert_eq!(orgs.reaches(id("G")), [id("G")]);
         assert_eq!(orgs.find_at("G", Level::Group), Some(id("G")));
         assert_eq!((orgs.find_named("G"), orgs.find_named("T")), (None, Some(id("T"))));
     }

@@ -8,7 +8,7 @@ use super::super::Report;
 use super::super::document::Section;
 use super::super::figures::{Figures, Highest, Tally};
 use super::super::number::{self, Better, NONE, Share, count};
-use super::super::period;
+use super::super::period::{self, Span};
 use super::heads;
 
 /// Every table of which something is held.
@@ -99,12 +99,12 @@ fn treatment(report: &Report) -> Option<Section> {
     for (tag, name) in [(TypeTag::All, "All types"), (TypeTag::One, "Type 1 (major)")] {
         let measure = Measure::AeTreatment;
         table.total(&format!("{name}: treated"), measure, tag, "treated");
-        table.row(&format!("{name}: worst day's median"), measure, tag, |tally, _| {
+        table.row(&format!("{name}: {}", of_days(report, "median")), measure, tag, |tally, _| {
             // Medians are held in half minutes: rounded up.
             let halves = tally.highest("median_minutes");
             on_day(Highest { value: (halves.value + 1).div_euclid(2), ..halves }, number::minutes)
         });
-        table.row(&format!("{name}: worst day's 90th percentile"), measure, tag, |tally, _| {
+        table.row(&format!("{name}: {}", of_days(report, "90th percentile")), measure, tag, |tally, _| {
             on_day(tally.highest("p90_minutes"), number::minutes)
         });
     }
@@ -113,6 +113,14 @@ fn treatment(report: &Report) -> Option<Section> {
 
 const PERCENTILES: &str =
     "Medians and percentiles of days are not averaged: the worst day's is shown, with its date.";
+
+/// What a figure that is not summed is called: that of a day, or of the worst of several.
+fn of_days(report: &Report, figure: &str) -> String {
+    match report.now.period.span {
+        Span::Day => figure.to_owned(),
+        Span::Week | Span::Month => format!("worst day's {figure}"),
+    }
+}
 
 fn on_day(highest: Highest, write: impl Fn(i64) -> String) -> String {
     format!("{}, {}", write(highest.value), period::day_of(highest.at).strftime("%-d %b"))
@@ -173,7 +181,7 @@ fn handovers(report: &Report) -> Option<Section> {
     table.row("Time lost beyond 30 minutes", measure, tag, |tally, _| {
         number::hours(tally.total("lost_30m_s"))
     });
-    table.row("Worst day's 90th percentile", measure, tag, |tally, _| {
+    table.row(&number::capital(&of_days(report, "90th percentile")), measure, tag, |tally, _| {
         on_day(tally.highest("p90_s"), number::clock)
     });
     table.done(&[PERCENTILES])
@@ -188,9 +196,12 @@ fn responses(report: &Report) -> Option<Section> {
         table.row(&format!("{name}: mean"), measure, category, |tally, _| {
             number::mean_clock(tally.total("total_s"), tally.total("responses"))
         });
-        table.row(&format!("{name}: worst day's 90th percentile"), measure, category, |tally, _| {
-            on_day(tally.highest("p90_s"), number::clock)
-        });
+        table.row(
+            &format!("{name}: {}", of_days(report, "90th percentile")),
+            measure,
+            category,
+            |tally, _| on_day(tally.highest("p90_s"), number::clock),
+        );
     }
     table.done(&[PERCENTILES])
 }
