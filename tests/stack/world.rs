@@ -85,6 +85,7 @@ impl World {
             settings.exclude_disposals.iter().map(|one| format!("\"{}\"", one.as_str())).collect();
         format!(
             "organisations = \"{}\"\n\
+             opel = []\n\
              http.listen = \"127.0.0.1:0\"\n\
              pseudonyms.required = true\n\
              [kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\n\
