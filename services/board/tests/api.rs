@@ -358,7 +358,7 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         (
             "measure=amb_queue&org=S1&stepp=1m",
             "stepp",
-            "is not a parameter of this; it has measure, org, type, window, from, until, step",
+            "is not a parameter of this; it has measure, org, type, category, area, standard, scale, framework, parameter, source, window, from, until, step",
         ),
         (
             "measure=ae_four_hour&org=S1,ENG&from=2026-01-01T00:00:00Z",
