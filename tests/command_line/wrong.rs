@@ -202,7 +202,7 @@ fn a_wrong_standard_is_told_with_its_key() {
         ),
         (
             standard.replace("\"trust\"", "[\"RXF\", \"NOWHERE\"]"),
-            "standard \"a\" reports: \"NOWHERE\" is not a code in organisations.csv\n",
+            "reports of the standard \"a\": \"NOWHERE\" is not a code in organisations.csv\n",
         ),
         ("scales = [".to_owned(), "standards: TOML parse error at line 1, column "),
     ] {
@@ -282,7 +282,7 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
         ("import nowhere.csv".to_owned(), "nowhere.csv cannot be read: No such file".to_owned()),
         (
             "board --store nowhere".to_owned(),
-            "the board's store failed: nowhere holds no store (file ".to_owned(),
+            "nowhere holds no store (file ".to_owned(),
         ),
     ] {
         let done = sitrep(&arguments.split(' ').collect::<Vec<_>>());
