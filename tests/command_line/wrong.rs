@@ -280,10 +280,7 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
             "until (2026-01-01T00:00:00Z) must be after from (2026-01-02T00:00:00Z)\n".to_owned(),
         ),
         ("import nowhere.csv".to_owned(), "nowhere.csv cannot be read: No such file".to_owned()),
-        (
-            "board --store nowhere".to_owned(),
-            "nowhere holds no store (file ".to_owned(),
-        ),
+        ("board --store nowhere".to_owned(), "nowhere holds no store (file ".to_owned()),
     ] {
         let done = sitrep(&arguments.split(' ').collect::<Vec<_>>());
         let expected = format!("sitrep: {expected}");
