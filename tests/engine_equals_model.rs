@@ -154,7 +154,7 @@ impl World<'_> {
 
 #[test]
 fn the_store_equals_the_model_whatever_came_late_and_whatever_crashed() {
-    cases::each(200, run);
+    cases::each(120, run);
 }
 
 fn run(case: &Case) {

@@ -7,7 +7,7 @@ use std::path::Path;
 use contract::configuration::{Places, read_framework, read_standards, read_targets};
 use domain::measures::{DEFAULT_WINDOWS, Definition, MEASURES};
 use domain::opel::Framework;
-use domain::organisations::Organisations;
+use domain::organisations::{Organisations, Row};
 use domain::standard::{Kind, Reports, Standards};
 use domain::target::Targets;
 
@@ -186,6 +186,12 @@ const MEANINGS: &[Meaning] = &[
     ),
 ];
 
+/// The smallest table of organisations.
+fn nation() -> Row {
+    let (code, level) = ("ENG".to_owned(), "nation".to_owned());
+    Row { code, level, name: "England".to_owned(), parent: String::new(), department_type: String::new() }
+}
+
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the tree").join(name);
     std::fs::read_to_string(&path).unwrap_or_default()
@@ -334,7 +340,7 @@ fn page() -> String {
     );
     targets(&mut page, &read_targets(&file("config/targets.toml"), &known).expect("as shipped"));
     page.push_str("## Escalation frameworks\n\n`config/opel/`: computed beside what is declared.\n\n");
-    let organisations = Organisations::new(&[]).expect("none");
+    let organisations = Organisations::new(&[nation()]).expect("a nation");
     let places = Places { organisations: &organisations, windows: &DEFAULT_WINDOWS };
     for name in ["acute-2023-24", "acute-2024-26"] {
         let text = file(&format!("config/opel/{name}.toml"));

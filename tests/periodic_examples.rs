@@ -13,7 +13,7 @@ use domain::freshness::Patience;
 use domain::ids::Ref;
 use domain::measures::{DEFAULT_WINDOWS, Measure, OrgMinute, Revision, SeriesKey};
 use domain::opel::{Band, Framework, LevelBand, Parameter, Provenance, Total};
-use domain::organisations::Organisations;
+use domain::organisations::{Organisations, Row};
 use domain::standard::{Kind, Standard, Standards};
 use domain::time::{Millis, Minute, rfc3339};
 
@@ -21,6 +21,12 @@ const ORGANISATIONS: &str = "code,name,level,parent,department_type\nENG,England
     T1,One,trust,Q,\nT2,Two,trust,Q,\nS1,First,site,T1,1\nS2,Second,site,T2,1\nS3,Walk-in,site,T2,3\n";
 
 type Saved = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
+
+/// The smallest table of organisations.
+fn nation() -> Row {
+    let (code, level) = ("ENG".to_owned(), "nation".to_owned());
+    Row { code, level, name: "England".to_owned(), parent: String::new(), department_type: String::new() }
+}
 
 fn at(text: &str) -> Millis {
     rfc3339(format!("{text}:00Z").as_bytes()).expect("a day and a time")
@@ -425,7 +431,7 @@ fn of_a_silent_feed_nothing_is_known() {
 fn of_a_level_the_file_says_everything() {
     let golden = include_str!("golden/opel-2023-24.txt");
     let text = include_str!("../config/opel/acute-2023-24.toml");
-    let organisations = Organisations::new(&[]).expect("none");
+    let organisations = Organisations::new(&[nation()]).expect("a nation");
     let places = contract::configuration::Places { organisations: &organisations, windows: &DEFAULT_WINDOWS };
     let framework = contract::configuration::read_framework(text, places).expect("as shipped");
     let mut table = String::new();

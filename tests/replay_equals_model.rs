@@ -59,7 +59,7 @@ fn digest(case: &Case, events: &[Event<'static>]) -> (Vec<&'static str>, u64) {
 
 #[test]
 fn replay_gives_what_the_model_gives() {
-    cases::each(200, |case| {
+    cases::each(150, |case| {
         let minutes: BTreeSet<Minute> = case.edges().into_iter().collect();
         let model = case.model();
         let reading = model.read();
@@ -73,7 +73,7 @@ fn replay_gives_what_the_model_gives() {
 
 #[test]
 fn replay_gives_the_same_in_any_order_and_the_outcomes_of_the_model() {
-    cases::each(200, |case| {
+    cases::each(150, |case| {
         let mut points = None;
         for order in 0..3 {
             let events = if order == 0 { case.events.clone() } else { case.shuffled(order) };

@@ -190,7 +190,19 @@ fn a_part_of_the_points_is_the_same_points() {
         (&["--levels", "nation"], &["level=nation,"]),
         (&["--levels", "site,service"], &["level=site,", "level=service,"]),
         // What has no window is not left out by its window.
-        (&["--windows", "4h,today"], &["window=4h ", "window=today ", "ae_department,", "amb_queue,"]),
+        (
+            &["--windows", "4h,today"],
+            &[
+                "window=4h ",
+                "window=today ",
+                "ae_department,",
+                "amb_queue,",
+                "ae_area,",
+                "bed_state,",
+                "escalation,",
+                "standard,",
+            ],
+        ),
     ] {
         let part = replay(&world, &events, arguments);
         let wanted = only(all.text(), texts);

@@ -191,7 +191,7 @@ pub(crate) fn text(json: &Json) -> &str {
 
 /// A minute of an answer; `None` where it is that of a board that knows none.
 fn instant(json: &Json) -> Option<Minute> {
-    let text = text(json);
+    let text = json.as_str()?;
     (!text.starts_with("1970-"))
         .then(|| domain::time::rfc3339(text.as_bytes()).expect("an instant").second().minute())
 }

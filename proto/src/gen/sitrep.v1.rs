@@ -443,11 +443,14 @@ pub struct Series {
     /// Tag `window`: minutes, 0 today; absent where the measure has none.
     #[prost(uint32, optional, tag = "3")]
     pub window: ::core::option::Option<u32>,
-    /// The fields in the measure's order; zeros at the end are left out.
+    /// The fields in the measure's order; zeros at the end are left out. A field in fixed point in its own unit.
     #[prost(sint64, repeated, tag = "4")]
     pub values: ::prost::alloc::vec::Vec<i64>,
+    /// Tag `category`: 1 to 5 for C1 to C5; absent where the measure has none.
     #[prost(uint32, optional, tag = "5")]
     pub category: ::core::option::Option<u32>,
+    /// Every other tag (`area`, `standard`, `scale`, `framework`, `source`; `framework/parameter`): its text; absent where the
+    /// measure has none.
     #[prost(string, optional, tag = "6")]
     pub text: ::core::option::Option<::prost::alloc::string::String>,
 }
@@ -469,6 +472,7 @@ pub enum Level {
     Region = 5,
     /// England.
     Nation = 6,
+    /// Any other grouping of organisations.
     Group = 7,
 }
 impl Level {

@@ -1,8 +1,8 @@
 //! The situation report (spec 4.1): one organisation, one period of whole local days, beside the period before and the
 //! same period a year before.
 //!
-//! It reads the board's own store and nothing else, so it can be made while the board is at work. [`gather`] reads,
-//! [`figures`] adds up, [`words`] says it in sentences and tables, and [`text`], [`html`] and [`json`] write that down.
+//! It reads the board's own store and nothing else, so it can be made while the board is at work. `gather` reads,
+//! [`figures`] adds up, `words` says it in sentences and tables, and [`text`], [`html`] and [`json`] write that down.
 //! Nothing is judged here but by the targets that are handed in, and percentiles are never averaged: of days only the
 //! highest is shown, and named so.
 

@@ -358,12 +358,12 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         (
             "measure=amb_queue&org=S1&stepp=1m",
             "stepp",
-            "is not a parameter of this; it has measure, org, type, window, from, until, step",
+            "is not a parameter of this; it has measure, org, type, category, area, standard, scale, framework, parameter, source, window, from, until, step",
         ),
         (
             "measure=ae_four_hour&org=S1,ENG&from=2026-01-01T00:00:00Z",
             "step",
-            "makes up to 28051260 points, more than the 200000 of one answer: take 141m or more, a shorter time, fewer organisations, or name a type and a window",
+            "makes up to 28051260 points, more than the 200000 of one answer: take 141m or more, a shorter time, fewer organisations, or name a tag and a window",
         ),
     ] {
         let (status, answer) = wall.json(&format!("/v1/measures?{query}"));

@@ -362,7 +362,7 @@ impl Sweep {
     }
 
     /// Whether every bed state that holds under an organisation stated each of the fields, and there is one: what a rate
-    /// of them needs (spec 2.5). In the order of the fields of `bed_state`; [`Sweep::count_levels`] must have been called.
+    /// of them needs (spec 2.5). In the order of the fields of `bed_state`; `Sweep::count_levels` must have been called.
     pub fn beds_known(&self, org: OrgId) -> [bool; 4] {
         let sum = self.position[org.index()].and_then(|position| self.bed_sums.get(usize::from(position)));
         sum.map_or([false; 4], |sum| sum.stated.map(|stated| sum.states > 0 && stated == sum.states))

@@ -409,12 +409,12 @@ impl<R: References> Reader<'_, '_, R> {
     }
 
     /// Nothing of the sender's text goes into the id: it could be a visit's number, or a patient's. Its version is at
-    /// the front, so that of two of the same instant the greater version wins.
+    /// the front, so that of two of the same instant the greater version wins; ten digits and more are no version: they
+    /// could be a patient's number.
     fn event(&self, number: usize, recorded_at: Millis, statement: Statement<'static>) -> Event<'static> {
         let encounter = self.encounter;
         let version = encounter.meta.version_id.as_deref().unwrap_or_default();
-        let is_number =
-            (1..=12).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_digit());
+        let is_number = (1..=9).contains(&version.len()) && version.bytes().all(|byte| byte.is_ascii_digit());
         let version = if is_number { version } else { "0" };
         let name = encounter.id.as_deref().unwrap_or_default();
         let named = self.around.references.reference("fhir", name).map_or([b'0'; 32], Ref::to_hex);

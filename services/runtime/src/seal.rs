@@ -123,7 +123,8 @@ mod tests {
         for length in [0, 1, 1_000, 65_536, 70_000] {
             let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
             let sealed = sealer.seal(&bytes);
-            assert!(sealed.len() < length + 300);
+            // The library adds a stanza of random length to the header now and then.
+            assert!(sealed.len() < length + 1_000);
             assert_eq!(own.open(&sealed), Ok(bytes));
             assert_eq!(other.open(&sealed), Err(OpenError::OtherKey));
             assert_eq!(own.open(&sealed[..sealed.len() - 1]), Err(OpenError::Damaged));

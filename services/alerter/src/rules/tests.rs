@@ -231,7 +231,7 @@ const WRONG_RULES: &[(&str, &str, &str)] = &[
     (
         "value",
         "value = \"standard.met / standard.total\"",
-        "rule \"four-hour\" series.type: no measure of this rule has a tag type: leave it out",
+        "rule \"four-hour\" value: rules do not judge standard: it is never a newest minute",
     ),
     (
         "clear",

@@ -35,7 +35,7 @@ impl Default for Bounds {
     }
 }
 
-/// Accepts connections within bounds, for [`axum::serve`].
+/// Accepts connections within bounds, for `axum::serve`.
 #[derive(Debug)]
 pub struct Connections {
     address: SocketAddr,
