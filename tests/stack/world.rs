@@ -63,6 +63,8 @@ impl World {
         let (aggregator, recorder, alerter) = (None, None, None);
         let world = World { aggregator, recorder, alerter, kafka, influx, feed, rng, log, folder };
         world.write("organisations.csv", &world.feed.case.organisations_csv());
+        world.write("groups.csv", &world.groups());
+        world.write("areas.csv", &world.areas());
         world.write("alerts.toml", rules);
         world.write("sitrep.toml", &world.config());
         world
@@ -78,6 +80,22 @@ impl World {
         world
     }
 
+    /// `groups.csv`
+    fn groups(&self) -> String {
+        let groups = self.feed.case.settings.groups.iter();
+        let rows = groups.flat_map(|group| {
+            group.members.iter().map(|member| format!("{},{},{member}\n", group.code, group.code))
+        });
+        std::iter::once("group,name,member\n".to_owned()).chain(rows).collect()
+    }
+
+    /// `areas.csv`
+    fn areas(&self) -> String {
+        let areas = self.feed.case.settings.areas.iter();
+        let rows = areas.map(|area| format!("{},{},9\n", area.site, area.area));
+        std::iter::once("site,area,capacity\n".to_owned()).chain(rows).collect()
+    }
+
     fn config(&self) -> String {
         let settings = &self.feed.case.settings;
         let windows: Vec<String> = settings.windows.iter().map(|window| format!("\"{window}\"")).collect();
@@ -85,7 +103,7 @@ impl World {
             settings.exclude_disposals.iter().map(|one| format!("\"{}\"", one.as_str())).collect();
         format!(
             "organisations = \"{}\"\n\
-             opel = []\n\
+             groups = \"{}\"\nareas = \"{}\"\nopel = []\n\
              http.listen = \"127.0.0.1:0\"\n\
              pseudonyms.required = true\n\
              [kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\n\
@@ -97,6 +115,8 @@ impl World {
              [influx]\nurl = \"http://{}\"\n\
              [alert]\nrules = \"{}\"\nrepeat = \"2s\"\nends_after = \"20s\"\nretry_most = \"2s\"\n",
             self.path("organisations.csv").display(),
+            self.path("groups.csv").display(),
+            self.path("areas.csv").display(),
             self.kafka.address(),
             windows.join(", "),
             excluded.join(", "),
