@@ -26,7 +26,7 @@ use places::Places;
 pub use count::{median, nearest_rank};
 pub use facts::stated_instants;
 pub use standards::{Period, Reports, Standard};
-pub use table::{Fields, MEASURES, Measure, Points, Series, put};
+pub use table::{Fields, MEASURES, Measure, Points, Series, put, without_expected_alone};
 
 /// `ledger.horizon`: 14 days, in milliseconds (spec 1.8).
 pub const HORIZON_MILLIS: i64 = 14 * 24 * 60 * 60 * 1000;

@@ -31,6 +31,8 @@ mod servers;
 mod service;
 #[path = "stack/store.rs"]
 mod store;
+#[path = "stack/tables.rs"]
+mod tables;
 #[path = "stack/victoria.rs"]
 mod victoria;
 #[path = "stack/world.rs"]

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use acceptance::binary;
-use acceptance::model::{Measure as Modelled, Points, Reading, Series, put};
-use domain::measures::MEASURES;
+use acceptance::model::{Points, Reading, Series, put};
+use acceptance::program::measures;
 use domain::organisations::Organisations;
 use domain::time::{Minute, Second};
 use serde_json::Value as Json;
@@ -135,7 +135,7 @@ impl Running {
         let newest = self.json("/v1/measures?measure=ae_department&org=ENG");
         let range = (instant(&newest["from"])?, instant(&newest["until"])?);
         let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
-        for definition in MEASURES.iter().filter(|one| Modelled::named(one.name).is_some()) {
+        for definition in measures().into_iter().map(|measure| measure.definition()) {
             let has = |org: &&str| {
                 let org = orgs.get(orgs.find(org).expect("one of ours"));
                 definition.measure.exists_at(org.level)

@@ -152,6 +152,12 @@ pub type Fields = BTreeMap<&'static str, f64>;
 /// Every point of a moment that is not all zeros, by the code of the place and the series.
 pub type Points = BTreeMap<(Arc<str>, Series), Fields>;
 
+/// Takes out what says nothing: who had to report a standard is configuration, and `expected` alone is no point,
+/// whether it was written or not.
+pub fn without_expected_alone(points: &mut Points) {
+    points.retain(|(_, series), fields| series.measure != "standard" || !fields.keys().eq([&"expected"]));
+}
+
 /// Puts a field of a point that something else showed beside those that were shown before; `capacity` is left out.
 ///
 /// # Panics

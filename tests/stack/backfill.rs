@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use acceptance::model::{Points, Series, put};
-use acceptance::program::{put_series, settings};
+use acceptance::model::{Points, Series, put, without_expected_alone};
+use acceptance::program::{measures, put_series, settings};
 use domain::measures::Measure;
 use domain::replay::Replay;
 use domain::sweep::Scope;
@@ -38,12 +38,13 @@ pub(crate) fn into_a_new_store(world: &mut World) {
     eventually("the new store equals the replay", SOON, || {
         recorder.must_run();
         let mut held = BTreeMap::new();
-        for measure in Measure::ALL {
+        for measure in measures() {
             let read = runtime.block_on(read_back(&settings, measure.as_str(), from, until.plus(1)));
             for field in read.map_err(|error| error.to_string())? {
                 put_field(measure, &field, &mut held);
             }
         }
+        held.values_mut().for_each(without_expected_alone);
         world.same(&held, &wanted)
     });
     say("the backfilled bucket equals the replay");
@@ -54,7 +55,7 @@ fn put_field(measure: Measure, field: &StoredField, held: &mut BTreeMap<Minute, 
     let tag = |name: &str| field.tags.get(name).map(String::as_str);
     let series = Series::told(measure.as_str(), tag).expect("a series of the measure");
     let code = tag("org").expect("every point has it");
-    put(held.entry(field.minute).or_default(), code, &series, &field.field, field.value as f64);
+    put(held.entry(field.minute).or_default(), code, &series, &field.field, field.value);
 }
 
 /// What a replay of the same events says. Live refusals do not count there.
@@ -68,12 +69,11 @@ fn replayed(world: &World, from: Minute, until: Minute) -> BTreeMap<Minute, Poin
             replay.take(event);
         }
     }
-    let (orgs, measures) = (vec![true; case.orgs.len()], Measure::ALL.to_vec());
+    let (orgs, measures) = (vec![true; world.orgs.len()], measures());
     let scope = Scope { orgs, measures, windows: case.settings.windows.clone() };
     let mut points: BTreeMap<Minute, Points> = BTreeMap::new();
-    let orgs = case.orgs.clone();
     let mut each = |org, minute, series: &domain::measures::Series| {
-        put_series(points.entry(minute).or_default(), &orgs.get(org).code, series);
+        put_series(points.entry(minute).or_default(), &world.orgs.get(org).code, series);
     };
     replay.points(scope, from.start(), until.start(), 15, &mut each, &mut |_| {});
     points

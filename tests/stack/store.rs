@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use acceptance::model::{Points, Series, put};
+use acceptance::model::{Points, Series, put, without_expected_alone};
+use acceptance::program::measures;
 use domain::measures::Measure;
 use domain::organisations::Organisations;
 use domain::time::Minute;
@@ -20,7 +21,7 @@ pub(crate) fn points(
     until: Minute,
 ) -> Result<BTreeMap<Minute, Points>, String> {
     let mut points = BTreeMap::new();
-    for measure in Measure::ALL {
+    for measure in measures() {
         let query = format!(
             "SELECT * FROM \"{}\" WHERE time >= {}s AND time <= {}s",
             measure.as_str(),
@@ -35,6 +36,7 @@ pub(crate) fn points(
         }
         read(measure, &answer.text(), orgs, &mut points)?;
     }
+    points.values_mut().for_each(without_expected_alone);
     Ok(points)
 }
 

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use acceptance::model::{Model, Points};
+use acceptance::program::organisations;
 use contract::refusal::{self, Origin};
 use contract::topics::{EVENTS, REFUSALS, RETURNS};
 use domain::event::Outcome;
+use domain::organisations::Organisations;
 use domain::time::{Millis, Minute};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -23,7 +25,7 @@ use crate::patience::{SOON, elapsed, eventually, now_ms};
 use crate::say;
 use crate::servers::{Kind, Server};
 use crate::service::Service;
-use crate::store;
+use crate::{store, tables};
 
 /// Partitions of the topics: journeys, attendances and heartbeats are in different ones.
 const PARTITIONS: u32 = 4;
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(crate) kafka: Server,
     pub(crate) influx: Server,
     pub(crate) feed: Feed,
+    /// Those of the case, with its groups.
+    pub(crate) orgs: Organisations,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) log: Arc<KafkaLog>,
     folder: TempDir,
@@ -61,10 +65,11 @@ impl World {
         say(&format!("seed {seed}: case {}, {} messages", feed.case.seed, feed.waiting.len()));
         let log = Arc::new(connect(&kafka));
         let (aggregator, recorder, alerter) = (None, None, None);
-        let world = World { aggregator, recorder, alerter, kafka, influx, feed, rng, log, folder };
-        world.write("organisations.csv", &world.feed.case.organisations_csv());
-        world.write("groups.csv", &world.groups());
-        world.write("areas.csv", &world.areas());
+        let orgs = organisations(&feed.case.orgs, &feed.case.settings);
+        let world = World { aggregator, recorder, alerter, kafka, influx, feed, orgs, rng, log, folder };
+        for (name, text) in tables::of(&world.feed.case) {
+            world.write(name, &text);
+        }
         world.write("alerts.toml", rules);
         world.write("sitrep.toml", &world.config());
         world
@@ -80,30 +85,13 @@ impl World {
         world
     }
 
-    /// `groups.csv`
-    fn groups(&self) -> String {
-        let groups = self.feed.case.settings.groups.iter();
-        let rows = groups.flat_map(|group| {
-            group.members.iter().map(|member| format!("{},{},{member}\n", group.code, group.code))
-        });
-        std::iter::once("group,name,member\n".to_owned()).chain(rows).collect()
-    }
-
-    /// `areas.csv`
-    fn areas(&self) -> String {
-        let areas = self.feed.case.settings.areas.iter();
-        let rows = areas.map(|area| format!("{},{},9\n", area.site, area.area));
-        std::iter::once("site,area,capacity\n".to_owned()).chain(rows).collect()
-    }
-
     fn config(&self) -> String {
         let settings = &self.feed.case.settings;
         let windows: Vec<String> = settings.windows.iter().map(|window| format!("\"{window}\"")).collect();
         let excluded: Vec<String> =
             settings.exclude_disposals.iter().map(|one| format!("\"{}\"", one.as_str())).collect();
         format!(
-            "organisations = \"{}\"\n\
-             groups = \"{}\"\nareas = \"{}\"\nopel = []\n\
+            "{}opel = []\n\
              http.listen = \"127.0.0.1:0\"\n\
              pseudonyms.required = true\n\
              [kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\n\
@@ -114,9 +102,7 @@ impl World {
              [checkpoint]\nevery = \"1s\"\n\
              [influx]\nurl = \"http://{}\"\n\
              [alert]\nrules = \"{}\"\nrepeat = \"2s\"\nends_after = \"20s\"\nretry_most = \"2s\"\n",
-            self.path("organisations.csv").display(),
-            self.path("groups.csv").display(),
-            self.path("areas.csv").display(),
+            tables::NAMES.map(|(key, file)| format!("{key} = \"{}\"\n", self.path(file).display())).concat(),
             self.kafka.address(),
             windows.join(", "),
             excluded.join(", "),
@@ -290,7 +276,7 @@ impl World {
     /// Compares a bucket with the model.
     pub(crate) fn compare(&self, told: &Told, bucket: &str) -> Result<(), String> {
         for (from, until) in self.pieces() {
-            let held = store::points(self.influx.address(), bucket, &self.feed.case.orgs, from, until)?;
+            let held = store::points(self.influx.address(), bucket, &self.orgs, from, until)?;
             self.same(&held, &self.wanted(told, from, until))?;
         }
         Ok(())

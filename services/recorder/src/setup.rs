@@ -151,7 +151,7 @@ fn kept(rule: &RetentionRule) -> Option<Duration> {
 }
 
 /// A field of a point as the store holds it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredField {
     /// The measurement.
     pub measurement: String,
@@ -161,11 +161,11 @@ pub struct StoredField {
     pub minute: Minute,
     /// The field's name.
     pub field: String,
-    /// Its value.
-    pub value: i64,
+    /// Its value: whole, unless the field is a median or a 90th percentile of an even count.
+    pub value: f64,
 }
 
-/// Reads back every integer field of a measurement with a stamp in [from, until). For checks and tests: what it reads
+/// Reads back every field of a measurement that is a number with a stamp in [from, until). For checks and tests: what it reads
 /// is held in memory.
 pub async fn read_back(
     settings: &Settings,
@@ -182,22 +182,28 @@ pub async fn read_back(
     let client = client(settings)?;
     let records = bounded(settings, async move { client.query_raw(Some(Query::new(text))).await }).await?;
     let mut fields = records.iter().map(stored_field).collect::<Result<Vec<_>, _>>()?;
-    fields.sort();
+    fields.sort_by(|a, b| place(a).cmp(&place(b)));
     Ok(fields)
+}
+
+fn place(field: &StoredField) -> impl Ord + '_ {
+    (&field.measurement, &field.tags, field.minute, &field.field)
 }
 
 /// The crate names its values' type nowhere in its own names, so a record is taken apart here where it need not be named.
 fn stored_field(record: &influxdb2::api::query::FluxRecord) -> Result<StoredField, SetupError> {
     let text = |name: &str| record.values.get(name).and_then(|value| value.string());
     let integer = |name: &str| record.values.get(name).and_then(|value| value.i64());
+    let fraction = |name: &str| record.values.get(name).and_then(|value| value.f64());
+    let number = |name: &str| integer(name).map(|whole| whole as f64).or_else(|| fraction(name));
     let minute = integer("stamp")
         .filter(|nanoseconds| nanoseconds % 60_000_000_000 == 0)
         .and_then(|nanoseconds| u32::try_from(nanoseconds / 60_000_000_000).ok())
         .map(Minute);
     let (Some(measurement), Some(field), Some(value), Some(minute)) =
-        (text("_measurement"), text("_field"), integer("_value"), minute)
+        (text("_measurement"), text("_field"), number("_value"), minute)
     else {
-        return Err(SetupError::Answer("a record is not an integer field of a whole minute".into()));
+        return Err(SetupError::Answer("a record is not a number at a whole minute".into()));
     };
     let is_tag = |name: &str| !matches!(name, "result" | "table" | "stamp") && !name.starts_with('_');
     let tags = record.values.iter().filter(|(name, _)| is_tag(name));

@@ -92,13 +92,18 @@ async fn a_store_that_never_answers_is_an_error_in_time() {
 }
 
 #[tokio::test]
-async fn points_are_read_back_as_integers_with_their_tags() {
+async fn points_are_read_back_as_numbers_with_their_tags() {
     let csv = "#datatype,string,long,string,string,long,string,string,long\r\n\
                #group,false,false,true,true,false,true,true,false\r\n\
                #default,_result,,,,,,,\r\n\
                ,result,table,_field,_measurement,_value,level,org,stamp\r\n\
                ,,0,waiting,amb_queue,3,site,RXF05,1795270020000000000\r\n\
-               ,,1,unclosed,amb_queue,0,site,RXF05,1795270020000000000\r\n\r\n";
+               ,,1,unclosed,amb_queue,0,site,RXF05,1795270020000000000\r\n\r\n\
+               #datatype,string,long,string,string,double,string,string,long\r\n\
+               #group,false,false,true,true,false,true,true,false\r\n\
+               #default,_result,,,,,,,\r\n\
+               ,result,table,_field,_measurement,_value,level,org,stamp\r\n\
+               ,,2,median,amb_queue,7.5,site,RXF05,1795270020000000000\r\n\r\n";
     let fake = Fake { csv, ..Fake::default() };
     let settings = store(fake.clone()).await;
     let fields = read_back(&settings, "amb_queue", Minute(29_921_160), Minute(29_921_220)).await.unwrap();
@@ -111,7 +116,7 @@ async fn points_are_read_back_as_integers_with_their_tags() {
         field: name.into(),
         value,
     };
-    assert_eq!(fields, [field("unclosed", 0), field("waiting", 3)]);
+    assert_eq!(fields, [field("median", 7.5), field("unclosed", 0.0), field("waiting", 3.0)]);
     let query = fake.posted.lock().unwrap()[0].clone();
     assert!(query.contains("range(start: 2026-11-21T14:00:00Z, stop: 2026-11-21T15:00:00Z)"), "{query}");
 }
