@@ -40,6 +40,13 @@ fn events(world: &World, seed: &str) -> Vec<u8> {
     done.well().out
 }
 
+/// What no feed of a department says: a person declares a level.
+const DECLARED: &str = concat!(
+    r#"{"id":"1","source":"trust","recorded_at":"2026-10-24T14:00:00Z","escalation":{"org":"Trust","scale":"opel","#,
+    r#""since":"2026-10-24T14:00:00Z","level":3}}"#,
+    "\n",
+);
+
 /// Replays events on standard input in steps of an hour.
 fn replay(world: &World, input: &[u8], more: &[&str]) -> Done {
     let organisations = world.path("organisations.csv");
@@ -111,7 +118,8 @@ fn the_same_seed_gives_the_same_bytes_wherever_they_go() {
 #[test]
 fn a_day_in_which_everything_goes_wrong_gives_what_the_model_gives() {
     let world = World::new();
-    let events = events(&world, "5");
+    let mut events = events(&world, "5");
+    events.extend_from_slice(DECLARED.as_bytes());
     let done = replay(&world, &events, &["--step", "15m"]);
     let lines: Vec<String> = std::str::from_utf8(&events).expect("JSON").lines().map(str::to_owned).collect();
     let mut model = world.model();

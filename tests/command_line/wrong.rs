@@ -255,7 +255,8 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
         (format!("{replay} --step 30s"), "--step 30s: write minutes that divide".to_owned()),
         (
             format!("{replay} --only four_hour"),
-            "--only four_hour: no such measure; there are ae_four_hour, ae_arrivals, ".to_owned(),
+            "--only four_hour: a replay makes no such measure; it makes ae_four_hour, ae_arrivals, "
+                .to_owned(),
         ),
         (
             format!("{replay} --levels ward"),

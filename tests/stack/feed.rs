@@ -14,6 +14,8 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use runtime::log::NewRecord;
 
+use crate::hospital;
+
 /// What a record is.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
@@ -53,7 +55,8 @@ impl Feed {
             let sites = case.orgs.iter().filter(|(_, org)| org.level.as_str() == "site").count();
             (events.len() >= 60 && sites >= 4).then_some((case, events))
         };
-        let (case, mut events) = (seed..).find_map(rich).expect("one case in about twenty is rich");
+        let (mut case, mut events) = (seed..).find_map(rich).expect("one case in about twenty is rich");
+        case.orgs = hospital::beside(&case.orgs);
         for _ in 0..events.len() / 6 {
             events.push(events[rng.random_range(0..events.len())].clone());
         }

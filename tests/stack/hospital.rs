@@ -1,10 +1,10 @@
-//! A department that fills and empties, for rules to watch.
+//! A department of our own that fills and empties, for rules to watch: no event of a case is about it.
 
 use std::borrow::Cow;
 
-use domain::event::{Attendance, DepartmentType, Disposal, Event, Fact, Statement};
-use domain::ids::Ref;
-use domain::organisations::{Level, Organisation};
+use domain::event::{Attendance, Disposal, Event, Fact, Statement};
+use domain::ids::{OrgId, Ref};
+use domain::organisations::{Organisations, Row};
 use domain::time::{Millis, Second};
 
 use crate::patience::now_ms;
@@ -13,25 +13,50 @@ use crate::world::World;
 /// So many patients fill the department.
 const PATIENTS: u8 = 3;
 
-/// A rule that fires for each site with that many patients, after `hold`, to the Alertmanager at `address`.
+/// Its code.
+const SITE: &str = "OURS";
+
+/// A case's organisations and our site.
+pub(crate) fn beside(orgs: &Organisations) -> Organisations {
+    let code = |org: OrgId| orgs.get(org).code.clone();
+    let mut rows: Vec<Row> = orgs
+        .iter()
+        .map(|(_, org)| Row {
+            code: org.code.clone(),
+            name: org.name.clone(),
+            level: org.level.as_str().to_owned(),
+            parent: org.parent.map(code).unwrap_or_default(),
+            department_type: org.department_type.map(|one| one.number().to_string()).unwrap_or_default(),
+        })
+        .collect();
+    rows.push(Row {
+        code: SITE.to_owned(),
+        name: "Our site".to_owned(),
+        level: "site".to_owned(),
+        parent: "ENG".to_owned(),
+        department_type: "1".to_owned(),
+    });
+    Organisations::new(&rows).expect("the case's are right")
+}
+
+/// A rule that fires while our site has that many patients, after `hold`, to the Alertmanager at `address`.
 pub(crate) fn rules(address: std::net::SocketAddr, hold: &str) -> String {
     format!(
         "[alerts]\nfallback = \"log\"\n\
          [channel.log]\ntype = \"log\"\n\
          [channel.pager]\ntype = \"alertmanager\"\nurl = \"http://{address}\"\n\
-         [[rule]]\nid = \"full\"\nlevel = \"site\"\nseries = {{ type = \"all\" }}\n\
+         [[rule]]\nid = \"full\"\nlevel = \"site\"\norgs = [\"{SITE}\"]\nseries = {{ type = \"all\" }}\n\
          value = \"ae_department.present\"\nbreach = \">= {PATIENTS}\"\nhold = \"{hold}\"\nkeep = \"{hold}\"\n\
          severity = \"page\"\nchannels = [\"pager\"]\nsummary = \"{{name}}: {{present}} patients\"\n"
     )
 }
 
 impl World {
-    /// Patients of ours come to a site (`leave`: they leave it).
+    /// Patients come to our site (`leave`: they leave it).
     pub(crate) fn patients(&mut self, leave: bool) {
-        let site = self.site();
         let now = now_ms();
         for number in 0..PATIENTS {
-            let mut the = Attendance::new(site.clone(), Ref([number + 1; 16]));
+            let mut the = Attendance::new(Cow::Borrowed(SITE), Ref([number + 1; 16]));
             let at = Fact::Stated(Second((now / 1000) as u32 - 120));
             if leave {
                 (the.departed_at, the.disposal) = (at, Fact::Stated(Disposal::Discharged));
@@ -48,12 +73,5 @@ impl World {
             self.feed.push(event, number % 2 == 0);
         }
         self.send(usize::MAX);
-    }
-
-    /// A site whose patients count as type `all`.
-    fn site(&self) -> String {
-        let counts = |org: &Organisation| org.department_type != Some(DepartmentType::SameDayEmergencyCare);
-        let mut sites = self.feed.case.orgs.iter().map(|(_, org)| org).filter(|org| org.level == Level::Site);
-        sites.find(|org| counts(org)).expect("some site is not of type 5").code.clone()
     }
 }

@@ -29,6 +29,12 @@ impl Replay {
         Replay { settings, ledger }
     }
 
+    /// The measures that a replay makes. The others are the live engine's: a level by a framework and what was first
+    /// known depend on when something became known (spec 2.6).
+    pub fn measures() -> impl Iterator<Item = Measure> {
+        Measure::swept().chain([Measure::Standard, Measure::Escalation])
+    }
+
     /// The ledger.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger

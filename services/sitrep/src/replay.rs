@@ -11,7 +11,7 @@ use board::history::Published;
 use board::store::{Options, Store};
 use domain::event::Outcome;
 use domain::ids::OrgId;
-use domain::measures::{Freshness, Measure, OrgMinute, Revision, Window};
+use domain::measures::{Freshness, OrgMinute, Revision, Window};
 use domain::organisations::{Level, Organisations};
 use domain::replay::Replay;
 use domain::sweep::Scope;
@@ -252,9 +252,9 @@ pub(crate) fn step_minutes(text: &str) -> Result<u32> {
 pub(crate) fn scope(orgs: &Organisations, args: &PointsArgs, windows: &[Window]) -> Result<Scope> {
     let mut measures = Vec::new();
     for name in &args.only {
-        measures.push(Measure::parse(name).ok_or_else(|| {
-            let all: Vec<&str> = Measure::ALL.iter().map(|measure| measure.as_str()).collect();
-            usage(format!("--only {name}: no such measure; there are {}", all.join(", ")))
+        measures.push(Replay::measures().find(|one| one.as_str() == name).ok_or_else(|| {
+            let all: Vec<&str> = Replay::measures().map(|measure| measure.as_str()).collect();
+            usage(format!("--only {name}: a replay makes no such measure; it makes {}", all.join(", ")))
         })?);
     }
     let mut levels = Vec::new();
@@ -266,7 +266,7 @@ pub(crate) fn scope(orgs: &Organisations, args: &PointsArgs, windows: &[Window])
     }
     Ok(Scope {
         orgs: orgs.iter().map(|(_, org)| levels.is_empty() || levels.contains(&org.level)).collect(),
-        measures: if measures.is_empty() { Measure::swept().collect() } else { measures },
+        measures: if measures.is_empty() { Replay::measures().collect() } else { measures },
         windows: if args.windows.is_empty() {
             windows.to_vec()
         } else {
