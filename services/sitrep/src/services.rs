@@ -144,6 +144,18 @@ pub(crate) fn access(
     })
 }
 
+/// Whether the key of pseudonyms is the log's, for a command that ends by itself: a log that is away is an error.
+pub(crate) fn key_of_log(
+    log: &dyn Log,
+    pseudonyms: &intake::pseudonym::Pseudonyms,
+    config: &config::Config,
+) -> Result<()> {
+    check_key(log, pseudonyms, &config.pseudonyms.accept_new_key).map_err(|error| match error {
+        KeyChangeError::Changed { .. } => usage(format!("pseudonyms.key: {error}")),
+        KeyChangeError::Log(error) => error.into(),
+    })
+}
+
 /// Whether the key of pseudonyms is the log's; waits while the log is away. `false`: the shutdown began meanwhile.
 fn same_key(plant: &Plant, pseudonyms: &intake::pseudonym::Pseudonyms) -> Result<bool> {
     let condition = plant.condition("pseudonyms");
@@ -204,6 +216,7 @@ pub(crate) fn intake(
         pseudonyms,
         access: access.clone(),
         feeds: feeds::all(&plant.config, organisations)?,
+        listened: feeds::listened(&plant.config),
         limits,
         sealer,
         shares,

@@ -1,8 +1,9 @@
 //! `POST /fhir/R4/Encounter` and `POST /fhir/R4` (a Bundle): FHIR R4 resources become events.
 //!
-//! The feed is the one whose source the token may speak as; where there are several, `?feed=NAME` says which. A Bundle of
-//! any type is worked through entry by entry, a transaction too: an entry that is refused holds up no other, and the
-//! response says what became of each. What is no Encounter in a Bundle is passed over.
+//! The feed is the one whose source the token may speak as; where there are several, the one of them that has no other
+//! door (a listener for MLLP, a CSV extract), or `?feed=NAME` says which. A Bundle of any type is worked through entry by
+//! entry, a transaction too: an entry that is refused holds up no other, and the response says what became of each. What
+//! is no Encounter in a Bundle is passed over.
 
 use std::sync::Arc;
 
@@ -23,12 +24,9 @@ use super::{Inner, IntakeState, PostError, with_headers};
 use crate::body::{BodyError, Form, Piece, Whole};
 use crate::desk::{Batch, DeskError};
 use crate::feed::Feed;
-use crate::fhir::resource::{Bundle, Entry};
+use crate::fhir::resource::{Bundle, ENTRIES_MAX, Entry};
 use crate::fhir::{self, Fault, Surroundings, outcome};
 use crate::metrics::Answer;
-
-/// Entries of one Bundle at most.
-const ENTRIES_MAX: usize = 10_000;
 
 pub(super) async fn encounter(State(state): State<IntakeState>, request: Request) -> Response {
     answered(&state.0, take_encounter(&state.0, request).await)
@@ -93,13 +91,14 @@ async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode
         // It is not kept, as a body that is no JSON is not: nobody knows what it was.
         Err(fault) => return Ok((outcome::status(fault.outcome), outcome::refused(&fault))),
     };
-    if bundle.entry.len() > ENTRIES_MAX {
+    let read = &bundle.entry.0;
+    if read.len() > ENTRIES_MAX {
         return Err(BodyError::TooMany(ENTRIES_MAX).into());
     }
     let now = Millis(inner.desk.clock.now_ms());
     let recorded = bundle.timestamp.as_deref().and_then(|text| rfc3339(text.as_bytes())).unwrap_or(now);
-    let mut entries = Vec::with_capacity(bundle.entry.len());
-    for entry in &bundle.entry {
+    let mut entries = Vec::with_capacity(read.len());
+    for entry in read {
         entries.push(of_entry(inner, &mut batch, &grant, feed, entry, recorded, now)?);
     }
     let kind =
@@ -148,11 +147,14 @@ fn begun<'i>(
     let asked: Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
     let wanted = asked.0.iter().find(|(name, _)| name == "feed").map(|(_, value)| value.as_str());
     let may = |feed: &&Feed| grant.speaks_as(&feed.source) && wanted.is_none_or(|name| feed.name == name);
-    let mut feeds = inner.feeds.iter().filter(may);
-    let feed = feeds.next().ok_or(PostError::NoFeed)?;
-    if feeds.next().is_some() {
-        return Err(PostError::WhichFeed);
-    }
+    let feeds: Vec<&Feed> = inner.feeds.iter().filter(may).collect();
+    let has_other_door = |feed: &Feed| inner.listened.contains(&feed.name) || !feed.csv.reference.is_empty();
+    let mut own = feeds.iter().filter(|feed| !has_other_door(feed));
+    let feed = match (feeds.as_slice(), own.next(), own.next()) {
+        ([], ..) => return Err(PostError::NoFeed),
+        ([feed], ..) | (_, Some(feed), None) => *feed,
+        (_, None, _) | (_, _, Some(_)) => return Err(PostError::WhichFeed),
+    };
     told_length(headers, inner.limits.body_bytes)?;
     Ok((Batch::new(inner.desk.clone(), grant.clone()), grant, feed))
 }
@@ -188,6 +190,7 @@ fn judge(
             let (reason, source) = (fault.outcome, feed.source.clone());
             let refusal =
                 Refusal::new(reason, fault.to_string(), source, piece.bytes, false, Origin::Fhir, now);
+            let refusal = Refusal { recorded: Some(recorded), ..refusal };
             let refusal = match piece.cut {
                 Some((length, sha256)) => Refusal { length, sha256, ..refusal },
                 None => refusal,

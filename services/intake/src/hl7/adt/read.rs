@@ -1,5 +1,6 @@
 //! Reading what a translation needs from a message: its header, times, places, references.
 
+use std::ops::Range;
 use std::str;
 
 use contract::References;
@@ -20,8 +21,10 @@ const NOT_A_TIME: &str = "must be YYYYMMDD[HH[MM[SS[.S]]]][+ZZZZ or -ZZZZ], from
 const NOT_ASCII: &str = "must hold ASCII characters only";
 
 /// The segments of one patient's visit. All but A17 have one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Visit<'m> {
+    /// By their numbers in the message.
+    pub(super) segments: Range<usize>,
     pub(super) pid: Option<Segment<'m>>,
     pub(super) pv1: Option<Fields<'m>>,
 }
@@ -159,13 +162,14 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
         match trigger(event, Some(Class::Emergency), self.around.feed.hl7.reference) {
             Trigger::Nothing => Vec::new(),
             Trigger::Swap => {
-                let mut visits = Vec::new();
-                for segment in self.message.segments() {
+                let mut visits: Vec<Visit<'m>> = Vec::new();
+                for (number, segment) in self.message.segments().enumerate() {
                     if segment.is(b"PID") {
-                        visits.push(Visit { pid: Some(segment), pv1: None });
-                    } else if segment.is(b"PV1")
-                        && let Some(visit) = visits.last_mut()
-                    {
+                        visits.push(Visit { segments: number..number, pid: Some(segment), pv1: None });
+                    }
+                    let Some(visit) = visits.last_mut() else { continue };
+                    visit.segments.end = number + 1;
+                    if segment.is(b"PV1") {
                         visit.pv1.get_or_insert_with(|| segment.fields());
                     }
                 }
@@ -173,7 +177,7 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
             }
             _ => {
                 let pv1 = self.message.segment(b"PV1").map(Segment::fields);
-                vec![Visit { pid: self.message.segment(b"PID"), pv1 }]
+                vec![Visit { segments: 0..usize::MAX, pid: self.message.segment(b"PID"), pv1 }]
             }
         }
     }
