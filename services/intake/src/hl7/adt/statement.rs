@@ -242,7 +242,7 @@ impl<'m, R: References> Reader<'_, 'm, R> {
             (b"PV1", Some(pv1), _) => met(fact, |path| pv1.get(path)),
             (b"PID", _, Some(pid)) => met(fact, |path| pid.get(path)),
             (name, ..) => {
-                let all = self.message.segments().filter(|segment| segment.is(name));
+                let all = self.segments_of(visit, name);
                 let mut values = all.map(|segment| met(fact, |path| segment.get(path)));
                 values.find(Fact::is_said).unwrap_or_default()
             }
