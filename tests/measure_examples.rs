@@ -1,24 +1,9 @@
-//! Whether the model is right about treatment, admission, areas, responses, beds, groups and declarations, in examples
-//! worked out by hand from the specification (spec 1.4, 1.6, 2.2–2.5): one row an edge, told in the language of
-//! `scenario.rs`.
+//! Whether model, replay and live engine are right about treatment, admission, areas, responses, beds, groups, returns
+//! and declarations, in examples worked out by hand from the specification (spec 1.4, 1.6, 2.2–2.5): one row an edge,
+//! told in the language of `scenario.rs`.
 
-use acceptance::model::{Model, median};
-use acceptance::scenario::Scenario;
-
-/// Tells the story on an ordinary day and holds every expectation.
-fn check(what: &str, story: &str) {
-    let text = format!("date 2026-11-21\n{story}");
-    let story = Scenario::read(&text).unwrap_or_else(|error| panic!("{what}: {error}\n{text}"));
-    let differences = story.differences(&mut Model::new(&story.orgs, story.settings.clone()));
-    let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    assert!(differences.is_empty(), "{what}: {}\n{text}", differences.join("; "));
-}
-
-fn check_all(rows: &[(&str, &str)]) {
-    for (what, story) in rows {
-        check(what, story);
-    }
-}
+use acceptance::model::median;
+use acceptance::scenario::{check, check_all};
 
 #[test]
 fn a_time_to_treatment_counts_from_no_minutes_to_a_day() {

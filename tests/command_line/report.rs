@@ -1,5 +1,5 @@
-//! `sitrep report` over published figures: October 2017 beside September 2017 and October 2016 from returns, and
-//! October 2025 from attendances, of which nothing else is held. The golden files are read by people:
+//! `sitrep report` over published figures: October 2017 beside September 2017 and October 2016, from returns and from
+//! attendances, for England and for a group, and October 2025 from attendances, of which nothing else is held. The golden files are read by people:
 //! `SITREP_BLESS=1` writes them anew.
 
 use std::path::Path;
@@ -11,6 +11,10 @@ use crate::world::World;
 
 const MONTHS_OF_2016_TO_2018: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/ae-2016-04_2018-03.csv");
 const OCTOBER_2025: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/msitae-2025-10.csv");
+
+/// Four of the ten trusts below 80 % in October 2017, and sites of trusts that are not in it.
+const GROUPS: &str = "group,name,member\necip-2017-4,Group four,RQW\necip-2017-4,Group four,RXW\necip-2017-4,Group four,RVV\n\
+    ecip-2017-4,Group four,RLQ\nsites,Some sites,RHU-T1\n";
 
 fn golden(name: &str, found: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name);
@@ -51,10 +55,12 @@ fn cells<'a>(text: &'a str, label: &str) -> Vec<&'a str> {
 #[test]
 fn october_2017_is_told_beside_september_and_the_year_before() {
     let world = World::new();
+    let groups = world.write("groups.csv", GROUPS.as_bytes());
+    let (only, from, until) = ("standard", "2016-10-31T00:00:00Z", "2017-11-01T00:00:00Z");
     let store = store(
         &world,
         &["--as", "returns", "--month", "2016-10,2017-09,2017-10", "--", MONTHS_OF_2016_TO_2018],
-        &["--only", "standard", "--from", "2016-10-31T00:00:00Z", "--until", "2017-11-01T00:00:00Z"],
+        &["--only", only, "--from", from, "--until", until, "--groups", &groups],
     );
     let month = ["--period", "month", "--ending", "2017-10-31"];
     let text = report(&store, &month);
@@ -91,6 +97,44 @@ fn october_2017_is_told_beside_september_and_the_year_before() {
     assert_eq!(json["below_floor"]["organisations"].as_array().map(Vec::len), Some(10));
     let page = report(&store, &[&month[..], &["--format", "html"]].concat());
     assert!(page.starts_with("<!doctype html>") && page.contains("89.94 %") && !page.contains("<script"));
+    group_of_2017(&report(&store, &[&month[..], &["--org", "ecip-2017-4"]].concat()));
+    // Nobody returned anything for these sites: nothing is said of how many are below.
+    let sites = report(&store, &[&month[..], &["--org", "sites"]].concat());
+    assert!(!sites.contains("below 80 %"), "{sites}");
+}
+
+/// What is said of the group: the sum of its four members, and which of them are below the floor.
+fn group_of_2017(text: &str) {
+    assert!(text.starts_with("SITUATION REPORT: GROUP FOUR (ecip-2017-4)\n"), "{text}");
+    // By hand from the table: 8,706 + 10,764 + 20,407 + 5,172 and 2,762 + 2,878 + 5,030 + 1,042.
+    assert_eq!(cells(text, "All types: attendances")[0], "45,049");
+    assert_eq!(cells(text, "All types: over four hours")[0], "11,712");
+    assert!(text.contains("4 trusts of 4 with attendances; a year before 3 of 4."), "{text}");
+    for (trust, share) in [("RQW", "68.27 %"), ("RXW", "73.26 %"), ("RVV", "75.35 %"), ("RLQ", "79.85 %")] {
+        assert_eq!(cells(text, trust)[0], share);
+    }
+}
+
+/// The figures of 6 million attendances are those that were returned: the same sentences, and the same tables.
+#[test]
+fn october_2017_is_the_same_attendance_by_attendance() {
+    let world = World::new();
+    let (only, from, until) = ("ae_four_hour", "2016-10-01T23:00:00Z", "2017-11-01T00:00:00Z");
+    let store = store(
+        &world,
+        &["--month", "2016-10,2017-09,2017-10", "--", MONTHS_OF_2016_TO_2018],
+        &["--only", only, "--levels", "nation,trust", "--from", from, "--until", until],
+    );
+    let text = report(&store, &["--period", "month", "--ending", "2017-10-31"]);
+    let returned = include_str!("../data/report-2017-10.txt");
+    let figures = |text: &str| {
+        let (_, text) = text.split_once("\n\n").expect("a heading");
+        text.split("\nPERIODIC STANDARDS")
+            .next()
+            .and_then(|text| text.split("\nHOW COMPLETE").next().map(str::to_owned))
+    };
+    assert_eq!(figures(&text), figures(returned));
+    assert_eq!(cells(&text, "Four-hour figures come from"), ["events"; 3]);
 }
 
 #[test]

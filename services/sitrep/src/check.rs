@@ -40,7 +40,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
     writeln!(text, "windows         {}", windows.join(", "))?;
     for definition in &MEASURES {
-        writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
+        let (name, fields) = (definition.name, definition.field_names());
+        writeln!(text, "measure         {name}: {fields}: {}", definition.defined)?;
     }
     for standard in &settings.standards.standards {
         writeln!(text, "standard        {}", tables::describe(standard))?;

@@ -224,7 +224,8 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let sink = recorder::influx::Influx::new(&settings).map_err(usage)?;
     let is_victoria = influx.victoriametrics;
     let sink = if is_victoria {
-        Store::Victoria(Victoria::new(sink, plant.clock.clone()))
+        let kept = runtime::checkpoint::Checkpoint::open(&plant.config.file("victoria.checkpoint"))?;
+        Store::Victoria(Box::new(Victoria::new(sink, kept, plant.clock.clone())?))
     } else {
         Store::Overwrites(sink)
     };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::alert::value::Value;
 use domain::ids::OrgId;
 use domain::measures::{Measure, TypeTag};
-use domain::organisations::{Level, Organisations};
+use domain::organisations::{Level, Organisation, Organisations};
 use domain::time::{LondonDays, Minute};
 
 use super::escalation::Escalation;
@@ -92,7 +92,7 @@ impl Gathering<'_> {
         }
         let mut held = of_midnights(&rows, &midnights, &|row| has_days(row));
         // A quiet organisation has no row of a day on which the country has one.
-        let root = self.organisations.path(self.org).last().copied().unwrap_or(self.org);
+        let root = self.root();
         if root != self.org && held.len() < midnights.len() {
             held.extend(of_midnights(&self.rows(root, period)?, &midnights, &|row| has_days(row)));
         }
@@ -117,13 +117,20 @@ impl Gathering<'_> {
         Ok(self.reader.daily(&self.organisations.get(org).code, first, last)?)
     }
 
-    /// Everybody at or below the organisation; counts the days of sites on which feeds were silent.
+    /// The nation of the organisation; of a group that of its first member.
+    fn root(&self) -> OrgId {
+        let member = self.organisations.members(self.org).first().copied().unwrap_or(self.org);
+        self.organisations.path(member).last().copied().unwrap_or(self.org)
+    }
+
+    /// Everybody at or below the organisation or the members of the group; counts the days of sites on which feeds were
+    /// silent.
     fn members(&mut self, figures: &mut Figures, midnights: &[Minute]) -> Result<Members, ReportError> {
         let level = self.level_of_floor();
         let mut members = Members::default();
         let ids: Vec<OrgId> = self.organisations.iter().map(|(id, _)| id).collect();
         for id in ids {
-            if !self.organisations.path(id).contains(&self.org) {
+            if !self.organisations.reaches(id).contains(&self.org) {
                 continue;
             }
             let rows = self.rows(id, figures.period)?;
@@ -142,21 +149,25 @@ impl Gathering<'_> {
         Ok(members)
     }
 
-    /// Trusts below the organisation; of a trust its sites.
+    /// Trusts below the organisation; of a trust its sites, and of a group that holds no whole trust.
     fn level_of_floor(&self) -> Level {
+        let is_trust_of = |(id, org): (OrgId, &Organisation)| {
+            org.level == Level::Trust && self.organisations.reaches(id).contains(&self.org)
+        };
         match self.place.level {
+            Level::Group if !self.organisations.iter().any(is_trust_of) => Level::Site,
             Level::Nation | Level::Region | Level::System | Level::Group => Level::Trust,
             Level::Trust | Level::Site | Level::Service => Level::Site,
         }
     }
 
     fn below(&self, floor: f64, figures: [&Figures; 2], members: [&Members; 2]) -> Below {
+        // Of nobody with attendances nobody is below the floor, and saying so would say something.
         let counted = |at: usize| {
             let shares = members[at].shares.values();
-            (figures[at].source != Source::NotHeld).then(|| BelowCount {
-                below: shares.clone().filter(|share| share.misses(floor, Better::Higher)).count(),
-                of: shares.filter(|share| share.whole > 0).count(),
-            })
+            let below = shares.clone().filter(|share| share.misses(floor, Better::Higher)).count();
+            let of = shares.filter(|share| share.whole > 0).count();
+            (figures[at].source != Source::NotHeld && of > 0).then_some(BelowCount { below, of })
         };
         let earlier = |id: &OrgId| members[1].shares.get(id).copied().filter(|share| share.whole > 0);
         let mut organisations: Vec<BelowOne> = members[0]
