@@ -368,7 +368,7 @@ pub fn messages(file: &[u8]) -> Vec<(usize, &[u8])> {
     }
     ends.push(file.len());
     let cut = |(line, from): (usize, usize)| {
-        let until = ends.iter().copied().find(|end| *end > from).unwrap_or(file.len());
+        let until = ends.get(ends.partition_point(|end| *end <= from)).copied().unwrap_or(file.len());
         let text = &file[from..until];
         let last = text.iter().rposition(|byte| !matches!(byte, 0x0b | 0x1c | b'\r' | b'\n' | b' '));
         (line, &text[..last.map_or(0, |at| at + 1)])
