@@ -18,6 +18,7 @@ use prometheus::Registry;
 use recorder::victoria::{Store, Victoria};
 use runtime::access::{Access, AccessError, AccessMetrics, Sources};
 use runtime::config::Bytes;
+use runtime::log::Log;
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
