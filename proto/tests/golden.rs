@@ -211,6 +211,7 @@ fn transition() -> Transition {
         severity: Severity::Warning,
         stale: false,
         by: String::new(),
+        summary: "Mid Yorkshire: 73.1 % within four hours".into(),
     }
 }
 

@@ -597,6 +597,9 @@ pub struct AlertTransition {
     /// Who did it; empty: the rule itself.
     #[prost(string, tag = "18")]
     pub by: ::prost::alloc::string::String,
+    /// The rule's text with the figures of that minute; empty: written before there was this field.
+    #[prost(string, tag = "19")]
+    pub summary: ::prost::alloc::string::String,
 }
 /// Somebody acknowledges or closes an episode.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -120,6 +120,8 @@ pub enum Defined {
     ByRow(&'static str),
     /// We do: no public definition was found.
     ByUs,
+    /// Nobody: it is in the contract, and nothing publishes it yet.
+    NotPublishedYet,
 }
 
 impl fmt::Display for Defined {
@@ -128,6 +130,7 @@ impl fmt::Display for Defined {
             Defined::Publicly(source) => write!(f, "verified ({source})"),
             Defined::ByRow(files) => write!(f, "as each row of {files} says"),
             Defined::ByUs => f.write_str("UNVERIFIED (a definition of ours)"),
+            Defined::NotPublishedYet => f.write_str("not published yet"),
         }
     }
 }

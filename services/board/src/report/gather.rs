@@ -12,9 +12,10 @@ use domain::time::{LondonDays, Minute};
 use super::escalation::Escalation;
 use super::figures::{self, Figures, FourHour, Source};
 use super::number::{Better, Share};
-use super::period::{Period, Span};
+use super::period::{self, Period, Span};
 use super::standards::{self, Held};
 use super::{Below, BelowCount, BelowOne, Place, Report, ReportError, Request, Rules};
+use crate::history;
 use crate::read::Reader;
 use crate::row::Row;
 
@@ -35,9 +36,11 @@ pub(super) fn gather(
     // A store whose minutes were emptied still has its history.
     let newest = reader.newest_minute()?.max(reader.newest_daily()?);
     let as_at = newest.ok_or(ReportError::Empty)?;
+    let first_day = period::day_of(reader.oldest_of_all()?.ok_or(ReportError::Empty)?);
     let place = place(&organisations, org);
     let days = LondonDays::new();
-    let mut gathering = Gathering { reader, organisations: &organisations, org, place: &place, rules, days };
+    let mut gathering =
+        Gathering { reader, organisations: &organisations, org, place: &place, as_at, rules, days };
     let (now, members) = gathering.figures(request.period)?;
     let (before, _) = gathering.figures(request.period.before())?;
     let (year_before, members_then) = gathering.figures(request.period.year_before())?;
@@ -45,7 +48,7 @@ pub(super) fn gather(
     let standards = gathering.standards(request.period.end(), as_at)?;
     let mut escalations = members.escalations;
     escalations.sort_by(|a, b| b.level().cmp(&a.level()).then_with(|| a.place.code.cmp(&b.place.code)));
-    Ok(Report { place, as_at, published, now, before, year_before, below, standards, escalations })
+    Ok(Report { place, as_at, first_day, published, now, before, year_before, below, standards, escalations })
 }
 
 fn subject(organisations: &Organisations, code: Option<&str>) -> Result<OrgId, ReportError> {
@@ -68,6 +71,8 @@ struct Gathering<'a> {
     organisations: &'a Organisations,
     org: OrgId,
     place: &'a Place,
+    /// The newest minute that is held.
+    as_at: Minute,
     rules: Rules<'a>,
     days: LondonDays,
 }
@@ -97,10 +102,11 @@ impl Gathering<'_> {
             held.extend(of_midnights(&self.rows(root, period)?, &midnights, &|row| has_days(row)));
         }
         figures.held = held.len();
+        figures.so_far = self.running_day(period).map(|_| self.as_at);
         figures.returned = returned(&Held::of(&rows), period);
         figures.source = if !figures.is_whole() && figures.returned.contains_key(&TypeTag::All) {
             Source::Returns
-        } else if held.is_empty() {
+        } else if held.is_empty() && figures.so_far.is_none() {
             Source::NotHeld
         } else {
             Source::Days
@@ -112,9 +118,23 @@ impl Gathering<'_> {
         Ok((figures, members))
     }
 
+    /// What is kept of the period's days, and the newest of a day that is not over.
     fn rows(&mut self, org: OrgId, period: Period) -> Result<Rows, ReportError> {
         let (first, last) = period.bounds();
-        Ok(self.reader.daily(&self.organisations.get(org).code, first, last)?)
+        let code = &self.organisations.get(org).code;
+        let mut rows = self.reader.daily(code, first, last)?;
+        if let Some(begin) = self.running_day(period) {
+            let newest = self.reader.newest_until(code, self.as_at)?.filter(|newest| newest.minute > begin);
+            rows.extend(newest.map(|newest| (newest.minute, Row::new(&history::so_far(newest)))));
+        }
+        Ok(rows)
+    }
+
+    /// The midnight with which the day began that is not over, if that is one of the period's.
+    fn running_day(&self, period: Period) -> Option<Minute> {
+        let begin = self.days.midnight(self.as_at);
+        let is_in = begin < self.as_at && period.days().any(|day| day == period::day_of(self.as_at));
+        is_in.then_some(begin)
     }
 
     /// The nation of the organisation; of a group that of its first member.

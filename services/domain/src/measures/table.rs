@@ -2,7 +2,7 @@
 
 use super::{Defined, Definition, Field, Measure, TagKind};
 use crate::organisations::Level;
-use Defined::{ByRow, ByUs, Publicly};
+use Defined::{ByRow, ByUs, NotPublishedYet, Publicly};
 
 /// The levels of what is counted at sites.
 const OF_SITES: &[Level] =
@@ -130,5 +130,5 @@ pub const MEASURES: [Definition; 16] = [
         &[whole("departed"), whole("within"), whole("over_12h")], ByUs),
     // Of the deployment as a whole: it travels with the nation.
     other(Measure::Feed, "feed", TagKind::Source, &[Level::Nation],
-        &[whole("age_s"), whole("events_1h"), whole("stale")], ByUs),
+        &[whole("age_s"), whole("events_1h"), whole("stale")], NotPublishedYet),
 ];

@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use contract::MAX_EVENT_BYTES;
 use contract::refusal::{Origin, Refusal};
 use domain::event::Outcome;
-use domain::time::{Millis, rfc3339};
+use domain::time::Millis;
 use runtime::access::{Grant, Scope};
 use serde_json::Value as Json;
 
@@ -24,7 +24,7 @@ use super::{Inner, IntakeState, PostError, with_headers};
 use crate::body::{BodyError, Form, Piece, Whole};
 use crate::desk::{Batch, DeskError};
 use crate::feed::Feed;
-use crate::fhir::resource::{Bundle, ENTRIES_MAX, Entry};
+use crate::fhir::resource::{ENTRIES_MAX, Entry};
 use crate::fhir::{self, Fault, Surroundings, outcome};
 use crate::metrics::Answer;
 
@@ -80,13 +80,7 @@ async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode
     })
     .await?;
     let bytes = whole.finish()?;
-    let read = || match fhir::is_a(&bytes, "Bundle")? {
-        true => fhir::read::<Bundle<'_>>(&bytes, "Bundle"),
-        false => {
-            Err(Fault::malformed("Resource.resourceType", "must be Bundle; an Encounter goes to /Encounter"))
-        }
-    };
-    let bundle = match read() {
+    let bundle = match fhir::bundle(&bytes) {
         Ok(bundle) => bundle,
         // It is not kept, as a body that is no JSON is not: nobody knows what it was.
         Err(fault) => return Ok((outcome::status(fault.outcome), outcome::refused(&fault))),
@@ -96,7 +90,7 @@ async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode
         return Err(BodyError::TooMany(ENTRIES_MAX).into());
     }
     let now = Millis(inner.desk.clock.now_ms());
-    let recorded = bundle.timestamp.as_deref().and_then(|text| rfc3339(text.as_bytes())).unwrap_or(now);
+    let recorded = bundle.recorded().unwrap_or(now);
     let mut entries = Vec::with_capacity(read.len());
     for entry in read {
         entries.push(of_entry(inner, &mut batch, &grant, feed, entry, recorded, now)?);
@@ -118,19 +112,10 @@ fn of_entry(
     recorded: Millis,
     now: Millis,
 ) -> Result<(StatusCode, Json), DeskError> {
-    let method = entry.request.as_ref().and_then(|request| request.method.as_deref()).unwrap_or("POST");
-    if !matches!(method, "POST" | "PUT") {
-        let why = "only POST and PUT are read; to take a visit back send it with status entered-in-error";
-        return Ok((StatusCode::OK, outcome::passed_over(why)));
+    match entry.encounter() {
+        Ok(bytes) => judge(inner, batch, grant, feed, Piece { bytes, cut: None }, recorded, now),
+        Err(why) => Ok((StatusCode::OK, outcome::passed_over(why))),
     }
-    let Some(resource) = entry.resource else {
-        return Ok((StatusCode::OK, outcome::passed_over("the entry has no resource")));
-    };
-    let bytes = resource.get().as_bytes();
-    if !fhir::is_a(bytes, "Encounter").unwrap_or(false) {
-        return Ok((StatusCode::OK, outcome::passed_over("no resource but Encounter is read")));
-    }
-    judge(inner, batch, grant, feed, Piece { bytes, cut: None }, recorded, now)
 }
 
 /// What is needed before the body is read.

@@ -1,7 +1,6 @@
 //! What each event states of an attendance.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::str;
 
 use contract::References;
@@ -238,17 +237,14 @@ impl<'m, R: References> Reader<'_, 'm, R> {
         Ok(())
     }
 
-    /// Where a mapped fact stands: in the first segment of the visit that has it and meets its condition. MSH and EVN are
-    /// of every visit.
+    /// Where a mapped fact stands: in the first segment of the visit that has it and meets its condition.
     fn value(&self, visit: &Visit<'m>, fact: &MappedFact) -> Fact<&'m [u8]> {
         match (&fact.path.segment, &visit.pv1, visit.pid) {
             (b"PV1", Some(pv1), _) => met(fact, |path| pv1.get(path)),
             (b"PID", _, Some(pid)) => met(fact, |path| pid.get(path)),
-            (b"MSH" | b"EVN", ..) => met(fact, |path| self.get(path)),
             (name, ..) => {
-                let Range { start, end } = visit.segments;
-                let own = self.message.segments().take(end).skip(start).filter(|segment| segment.is(name));
-                let mut values = own.map(|segment| met(fact, |path| segment.get(path)));
+                let all = self.segments_of(visit, name);
+                let mut values = all.map(|segment| met(fact, |path| segment.get(path)));
                 values.find(Fact::is_said).unwrap_or_default()
             }
         }
