@@ -17,6 +17,8 @@ mod feeds;
 mod files;
 #[path = "command_line/http.rs"]
 mod http;
+#[path = "command_line/kills.rs"]
+mod kills;
 #[path = "command_line/mllp.rs"]
 mod mllp;
 #[path = "command_line/published.rs"]

@@ -423,6 +423,14 @@ fn an_own_return_stands_and_without_one_what_was_reported_below_is_added_up() {
              00:00 expect standard at=Services standard=c1 total=11 total_s=5000 reporting=2 expected=2",
         ),
         (
+            "a member below another member: what the upper one returns holds for both",
+            "standard rtt month trust
+             group Both System Trust
+             10:00 return Trust rtt 2026-10-01 met=9 total=10   10:00 return System rtt 2026-10-01 met=50 total=60
+             date 2026-11-01
+             00:00 expect standard at=Both standard=rtt met=50 total=60 reporting=1 expected=2",
+        ),
+        (
             "named reporters, and a pause in which nobody has to",
             "standard dtoc month Trust,Royal 2026-10-31..2026-11-30
              10:00 return Royal dtoc 2026-10-01 count=4   10:00 return Trust dtoc 2026-09-01 count=5

@@ -329,7 +329,7 @@ fn page() -> String {
     let mut page = String::from(
         "<!-- Made by tests/measures_page.rs from services/domain/src/measures and config/: do not edit. -->\n\
          # Measures, standards, targets\n\nEvery figure with the rule that it follows. What is unverified was not found in a public source that we \
-         could read; it is configuration, never code. The rules are in [spec/2-measures.md](spec/2-measures.md), what the words mean in \
+         could read: a number is then configuration, never code, and a measure is a definition of ours. The rules are in [spec/2-measures.md](spec/2-measures.md), what the words mean in \
          [domain.md](domain.md).\n\n## Measures\n\n",
     );
     MEASURES.iter().for_each(|definition| measure(&mut page, definition));

@@ -32,10 +32,11 @@ fn blocks(page: &str) -> Vec<Block> {
     blocks
 }
 
-/// Runs a block in the folder; what it printed.
-fn run(world: &World, block: &Block, address: &str) -> String {
+/// Runs a block in the folder; what it printed, and what of it on standard error.
+fn run(world: &World, block: &Block, listening: &Listening) -> String {
     let program = if block.words[0] == "python" { "python3" } else { "bash" };
-    let text = block.text.replace("127.0.0.1:8080", address);
+    let text = block.text.replace("127.0.0.1:8080", &listening.http);
+    let text = text.replace("(\"127.0.0.1\", 2575)", &format!("(\"127.0.0.1\", {})", listening.hl7_port));
     let text = if program == "bash" { format!("set -euo pipefail\n{text}") } else { text };
     // Whatever the binary's file is called, the page calls it sitrep.
     let folder = world.path("bin");
@@ -48,7 +49,43 @@ fn run(world: &World, block: &Block, address: &str) -> String {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let why = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "docs/connect.md:{}: {said}{why}", block.line);
-    said
+    said + &why
+}
+
+/// Where the page's sitrep listens, as it is named in the place of what the page says.
+#[derive(Default)]
+struct Listening {
+    http: String,
+    hl7_port: String,
+}
+
+impl Listening {
+    fn of(up: &Running) -> Listening {
+        let hl7_port = eventually("it says where it listens for HL7", SOON, || {
+            let lines = up.lines();
+            let said =
+                lines.iter().find_map(|line| line.strip_prefix("feed epr listens for HL7 v2 at 127.0.0.1:"));
+            said.map(str::to_owned).ok_or_else(|| "it has not said so".to_owned())
+        });
+        Listening { http: up.address().to_string(), hl7_port }
+    }
+}
+
+/// Feeds and listeners are read at start, and the page says so: its files come first.
+fn write_files(world: &World, blocks: &[Block]) {
+    std::fs::create_dir_all(world.path("feeds")).expect("a folder of ours");
+    for block in blocks {
+        for word in &block.words {
+            if let Some(name) = word.strip_prefix("file=") {
+                world.write(name, block.text.as_bytes());
+            }
+            if let Some(name) = word.strip_prefix("append=") {
+                let before = std::fs::read_to_string(world.path(name)).expect("it was written before");
+                // A free port in the place of the page's.
+                world.write(name, (before + &block.text.replace(":2575", ":0")).as_bytes());
+            }
+        }
+    }
 }
 
 #[test]
@@ -56,13 +93,7 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
     let world = World::new();
     let page = include_str!("../../docs/connect.md");
     let blocks = blocks(page);
-    // Feeds are read at start, and the page says so: files first.
-    std::fs::create_dir_all(world.path("feeds")).expect("a folder of ours");
-    for block in &blocks {
-        for name in block.words.iter().filter_map(|word| word.strip_prefix("file=")) {
-            world.write(name, block.text.as_bytes());
-        }
-    }
+    write_files(&world, &blocks);
     let (mut up, mut ran): (Option<Running>, usize) = (None, 0);
     for (at, block) in blocks.iter().enumerate() {
         let expected: Vec<&str> = blocks[at + 1..]
@@ -70,7 +101,7 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
             .take_while(|next| next.words == ["text", "output"])
             .map(|next| next.text.trim_end())
             .collect();
-        let address = up.as_ref().map_or(String::new(), |up| up.address().to_string());
+        let listening = up.as_ref().map_or(Listening::default(), Listening::of);
         match block.words.get(1).map(String::as_str) {
             Some("background") => {
                 let set =
@@ -85,7 +116,7 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
                 up = Some(started);
             }
             Some("run") => {
-                let said = run(&world, block, &address);
+                let said = run(&world, block, &listening);
                 for text in expected {
                     assert!(said.contains(text), "docs/connect.md:{}: {said}", block.line);
                 }
@@ -93,7 +124,7 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
             }
             Some("eventually") => {
                 eventually(&format!("docs/connect.md:{}", block.line), SOON, || {
-                    let said = run(&world, block, &address);
+                    let said = run(&world, block, &listening);
                     if expected.iter().all(|text| said.contains(text)) { Ok(()) } else { Err(said) }
                 });
                 ran += 1;
@@ -101,16 +132,20 @@ fn the_page_takes_a_newcomer_to_a_first_figure() {
             _ => {}
         }
     }
-    assert!(ran >= 9, "{ran} examples were run");
+    assert!(ran >= 12, "{ran} examples were run");
     let up = up.expect("the page starts it");
-    // Those who came some time ago are counted at once; who has just come is, from the next minute on.
+    // By HTTP, FHIR and HL7: those who came some time ago are counted at once; who has just come is, from the next minute on.
     eventually("the patients are there", SOON, || {
         let answer = up.json("/v1/measures?measure=ae_department&org=RXF-T1&type=1");
         let newest = answer["series"][0]["points"].as_array().and_then(|points| points.last().cloned());
         let present = newest.as_ref().and_then(|point| point[1].as_i64()).unwrap_or_default();
-        if present >= 2 { Ok(()) } else { Err(format!("{newest:?}")) }
+        if present >= 5 { Ok(()) } else { Err(format!("{newest:?}")) }
     });
     up.stop();
+    for block in blocks.iter().filter(|block| block.words.get(1).is_some_and(|word| word == "stopped")) {
+        let said = run(&world, block, &Listening::default());
+        assert!(said.contains(" malformed rxf.epr http "), "docs/connect.md:{}: {said}", block.line);
+    }
 }
 
 /// The key's file by its whole path: the process runs in another folder.

@@ -69,11 +69,10 @@ fn taken(answers: &[u8]) -> Vec<String> {
         .collect()
 }
 
-/// Kills at any moment between receiving, writing and acknowledging. `SITREP_KILLS=200` kills oftener.
+/// Kills at any moment between receiving, writing and acknowledging.
 #[test]
 fn every_message_that_was_acknowledged_is_in_the_log_whenever_it_is_killed() {
-    let kills: u64 =
-        std::env::var("SITREP_KILLS").ok().map_or(12, |text| text.parse().expect("a whole number"));
+    let kills = crate::kills::wanted(12);
     let (world, mut random) = (World::new(), ChaCha8Rng::seed_from_u64(20_261_122));
     let mut acknowledged = BTreeSet::new();
     let mut under_way = 0;

@@ -802,6 +802,9 @@ pub struct Refusal {
     /// are of what was refused.
     #[prost(bool, tag = "11")]
     pub sealed: bool,
+    /// When the refused was recorded, Unix milliseconds, where what it came in said so and it may not itself.
+    #[prost(int64, optional, tag = "12")]
+    pub recorded_at_ms: ::core::option::Option<i64>,
     /// Exactly one.
     #[prost(oneof = "refusal::Origin", tags = "7, 8")]
     pub origin: ::core::option::Option<refusal::Origin>,

@@ -446,6 +446,11 @@ fn who_says_nothing_or_never_ends_is_cut() {
         let mut sender = door.connect().await;
         sender.send(b"\x0bMSH|").await;
         assert!(sender.is_closed().await);
+        // Nor does a message that goes on for ever.
+        let mut sender = door.connect().await;
+        sender.send(b"\x0bMSH|").await;
+        let going_on = async { while sender.stream.write_all(b"x").await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(10), going_on).await.expect("it is cut");
         door.stop().await;
     });
 }
