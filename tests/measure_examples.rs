@@ -126,6 +126,26 @@ fn an_admission_counts_from_the_decision() {
 }
 
 #[test]
+fn exactly_twelve_hours_are_not_over_and_exactly_a_day_still_waits() {
+    check_all(&[
+        (
+            "since arrival, and since the decision",
+            "00:00 arrive A1 type1   00:00 decide A1
+             12:00 expect department type1 on_clock=1 over_12h=0 awaiting_admission=1 awaiting_over_12h=0
+             12:01 expect department type1 on_clock=1 over_12h=1 awaiting_admission=1 awaiting_over_12h=1",
+        ),
+        (
+            "an ambulance outside",
+            "date 2026-11-20
+             10:00 reach J1 General
+             date 2026-11-21
+             10:00 expect queue waiting=1 longest_s=86400 unclosed=0
+             10:01 expect queue waiting=0 longest_s=0 unclosed=1",
+        ),
+    ]);
+}
+
+#[test]
 fn an_area_holds_who_is_present_and_last_went_there() {
     check_all(&[
         (

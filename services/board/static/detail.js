@@ -11,7 +11,8 @@ const MINUTES = 24 * 60;
 const CHARTS = [
   {
     title: "Within four hours, of those who left in the last four hours",
-    measure: "ae_four_hour", tags: { type: "1,all", window: "4h" }, top: 100, unit: " %", target: true,
+    measure: "ae_four_hour", tags: { type: "1,all", window: "4h" }, top: 100, unit: " %",
+    target: "ae_four_hour.within / ae_four_hour.departed",
     lines: [
       { name: "Type 1", style: "first", of: "1", value: (p) => shareOf(p.within, p.departed) },
       { name: "All types", style: "second", of: "all", value: (p) => shareOf(p.within, p.departed) },
@@ -167,8 +168,8 @@ export class Detail {
       return { ...line, points };
     });
     // The target is that of all types, each step over the points at which it was in force.
-    const steps = chart.target ? answer.series.find((each) => each.type === "all")?.targets ?? [] : [];
-    const targets = steps.map((step) => ({ from: step.from * 1000, until: step.until * 1000, value: Math.round(step.target * 1000) / 10 }));
+    const steps = answer.series.find((each) => each.type === "all")?.targets ?? [];
+    const targets = steps.filter((step) => step.value === chart.target).map((step) => ({ from: step.from * 1000, until: step.until * 1000, value: Math.round(step.target * 1000) / 10 }));
     const [from, until] = [(head - MINUTES) * 60e3, head * 60e3];
     const { title, top = null, unit = "" } = chart;
     box.append(timeChart({ title, lines, from, until, top, unit, targets }), legend(lines, chart.write), table(lines, chart.write));

@@ -237,8 +237,7 @@ impl<'m, R: References> Reader<'_, 'm, R> {
         Ok(())
     }
 
-    /// Where a mapped fact stands: in the first segment of the visit that has it and meets its condition. MSH and EVN are
-    /// of every visit.
+    /// Where a mapped fact stands: in the first segment of the visit that has it and meets its condition.
     fn value(&self, visit: &Visit<'m>, fact: &MappedFact) -> Fact<&'m [u8]> {
         match (&fact.path.segment, &visit.pv1, visit.pid) {
             (b"PV1", Some(pv1), _) => met(fact, |path| pv1.get(path)),
