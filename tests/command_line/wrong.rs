@@ -94,6 +94,17 @@ fn a_wrong_key_of_the_configuration_is_named() {
             "{file}: restate.delay: invalid type: integer `10`, expected a duration such as \"4h\", ",
         ),
         ("[alert]\nmax_age = \"0s\"\n", "alert.max_age: must be at least \"1m\""),
+        ("[freshness]\nsource = \"0s\"\n", "freshness.source: must be at least \"1m\"\n"),
+        ("[store]\nminutes = \"0s\"\n", "store.minutes: must be at least \"1h\"\n"),
+        ("[checkpoint]\nevery = \"0s\"\n", "checkpoint.every: must be at least \"100ms\"\n"),
+        (
+            "[restate]\nbudget = 0\n",
+            "{file}: restate.budget: invalid value: integer `0`, expected a nonzero u64\n",
+        ),
+        (
+            "[kafka.properties]\n\"group.id\" = \"x\"\n",
+            "kafka.properties.group.id cannot be changed: leave it out\n",
+        ),
         ("[ledger]\nhorizon = \"1m\"\n", "ledger.horizon: must be from \"1h\" to \"60d\"\n"),
         ("[http]\nmax_body = \"16MB\"\n", "{file}: http.max_body: \"16MB\" is not a size: write \"64KiB\","),
         (
@@ -320,6 +331,10 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
             "--until is before --from\n".to_owned(),
         ),
         (
+            "aggregate --backfill --from 2026-01-02T00:00:00Z --until 2026-01-01T01:00:00Z".to_owned(),
+            "--until is before --from\n".to_owned(),
+        ),
+        (
             "simulate --from 1999-01-01T00:00:00Z".to_owned(),
             format!("--from 1999-01-01T00:00:00Z: {instant}"),
         ),
@@ -372,9 +387,18 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
 
 #[test]
 fn what_clap_refuses_is_a_fault_of_usage_too() {
-    for arguments in
-        [&[][..], &["frob"], &["check", "--frob"], &["replay"], &["up", "--seed", "3"], &["simulate"]]
-    {
+    let (from, until) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
+    for arguments in [
+        &[][..],
+        &["frob"],
+        &["check", "--frob"],
+        &["replay"],
+        &["up", "--seed", "3"],
+        &["simulate"],
+        // Without --backfill it would go live.
+        &["aggregate", "--from", from, "--until", until],
+        &["aggregate", "--partial"],
+    ] {
         let done = sitrep(arguments);
         assert_eq!(done.code, 2, "{arguments:?}: {}", done.err);
         assert!(done.err.contains("Usage: sitrep"), "{}", done.err);
