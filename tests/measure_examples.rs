@@ -1,24 +1,9 @@
-//! Whether the model is right about treatment, admission, areas, responses, beds, groups and declarations, in examples
-//! worked out by hand from the specification (spec 1.4, 1.6, 2.2–2.5): one row an edge, told in the language of
-//! `scenario.rs`.
+//! Whether model, replay and live engine are right about treatment, admission, areas, responses, beds, groups, returns
+//! and declarations, in examples worked out by hand from the specification (spec 1.4, 1.6, 2.2–2.5): one row an edge,
+//! told in the language of `scenario.rs`.
 
-use acceptance::model::{Model, median};
-use acceptance::scenario::Scenario;
-
-/// Tells the story on an ordinary day and holds every expectation.
-fn check(what: &str, story: &str) {
-    let text = format!("date 2026-11-21\n{story}");
-    let story = Scenario::read(&text).unwrap_or_else(|error| panic!("{what}: {error}\n{text}"));
-    let differences = story.differences(&mut Model::new(&story.orgs, story.settings.clone()));
-    let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    assert!(differences.is_empty(), "{what}: {}\n{text}", differences.join("; "));
-}
-
-fn check_all(rows: &[(&str, &str)]) {
-    for (what, story) in rows {
-        check(what, story);
-    }
-}
+use acceptance::model::median;
+use acceptance::scenario::{check, check_all};
 
 #[test]
 fn a_time_to_treatment_counts_from_no_minutes_to_a_day() {
@@ -136,6 +121,26 @@ fn an_admission_counts_from_the_decision() {
             "the stay may be implausible, or the clock stopped long before",
             "11:00 arrive A1 type1   10:00 depart A1 admitted clock_stopped_at=05:00 decided_to_admit_at=05:00
              10:01 expect admission type1 1h admitted=1 over_4h_decision=1   expect four_hour type1 1h implausible=1",
+        ),
+    ]);
+}
+
+#[test]
+fn exactly_twelve_hours_are_not_over_and_exactly_a_day_still_waits() {
+    check_all(&[
+        (
+            "since arrival, and since the decision",
+            "00:00 arrive A1 type1   00:00 decide A1
+             12:00 expect department type1 on_clock=1 over_12h=0 awaiting_admission=1 awaiting_over_12h=0
+             12:01 expect department type1 on_clock=1 over_12h=1 awaiting_admission=1 awaiting_over_12h=1",
+        ),
+        (
+            "an ambulance outside",
+            "date 2026-11-20
+             10:00 reach J1 General
+             date 2026-11-21
+             10:00 expect queue waiting=1 longest_s=86400 unclosed=0
+             10:01 expect queue waiting=0 longest_s=0 unclosed=1",
         ),
     ]);
 }
@@ -436,6 +441,14 @@ fn an_own_return_stands_and_without_one_what_was_reported_below_is_added_up() {
              00:00 expect standard at=One standard=rtt met=9 p90_s=0 reporting=1   expect standard at=Trust standard=rtt p90_s=70
              00:00 expect standard at=Both standard=rtt met=10 total=12 reporting=2 expected=2
              00:00 expect standard at=Services standard=c1 total=11 total_s=5000 reporting=2 expected=2",
+        ),
+        (
+            "a member below another member: what the upper one returns holds for both",
+            "standard rtt month trust
+             group Both System Trust
+             10:00 return Trust rtt 2026-10-01 met=9 total=10   10:00 return System rtt 2026-10-01 met=50 total=60
+             date 2026-11-01
+             00:00 expect standard at=Both standard=rtt met=50 total=60 reporting=1 expected=2",
         ),
         (
             "named reporters, and a pause in which nobody has to",

@@ -17,7 +17,7 @@ type Meaning = (&'static str, &'static str, &'static str, &'static [(&'static st
 const MEANINGS: &[Meaning] = &[
     (
         "ae_four_hour",
-        "spec 2.2, 2.4; four-hour standard",
+        "spec 2.2, 2.4",
         "Attendances, not planned, whose clock stopped in the window.",
         &[
             ("departed", "how many, the implausible left out"),
@@ -55,7 +55,7 @@ const MEANINGS: &[Meaning] = &[
     ),
     (
         "amb_handover",
-        "spec 2.4; contract 2022/23, handover plans of 2025/26",
+        "spec 2.4",
         "Journeys handed over in the window; delay from arrival to handover.",
         &[
             ("completed", "how many, with both times known"),
@@ -111,7 +111,7 @@ const MEANINGS: &[Meaning] = &[
     ),
     (
         "amb_response",
-        "spec 2.4; ambulance response programme",
+        "spec 2.4",
         "Ambulance responses in the window, by category.",
         &[
             ("responses", "how many"),
@@ -135,7 +135,7 @@ const MEANINGS: &[Meaning] = &[
     ),
     (
         "standard",
-        "spec 1.5, 2.5; standards.toml",
+        "spec 1.5, 2.5",
         "A periodic standard, stamped with the end of its period.",
         &[
             ("met", "how many met it"),
@@ -150,7 +150,7 @@ const MEANINGS: &[Meaning] = &[
     ("escalation", "spec 1.6, 2.5", "The declared level at the minute.", &[("declared", "1 to 4; 0: none")]),
     (
         "opel",
-        "spec 2.5; opel/*.toml",
+        "spec 2.5",
         "The computed level at the minute.",
         &[
             ("score", "the points of what is known, added up; of a system the weighted mean"),
@@ -160,7 +160,7 @@ const MEANINGS: &[Meaning] = &[
     ),
     (
         "opel_parameter",
-        "spec 2.5; opel/*.toml",
+        "spec 2.5",
         "A parameter of the computed level.",
         &[
             ("value", "its value; 0 where it is not known"),
@@ -209,10 +209,11 @@ fn measure(page: &mut String, definition: &Definition) {
     let levels: Vec<&str> = definition.levels.iter().map(|level| level.as_str()).collect();
     writeln!(
         page,
-        "### {name}\n\n{about} Tags: level, org{}{}. Levels: {}. Rule: {rule}.\n",
+        "### {name}\n\n{about} Tags: level, org{}{}. Levels: {}. Rule: {rule}; {}.\n",
         if tags.is_empty() { "" } else { ", " },
         tags.join(", "),
-        levels.join(", ")
+        levels.join(", "),
+        definition.defined.to_string().replace("UNVERIFIED", "**unverified**")
     )
     .expect("a text takes all");
     writeln!(page, "| field | |\n|---|---|").expect("a text takes all");
@@ -328,7 +329,7 @@ fn page() -> String {
     let mut page = String::from(
         "<!-- Made by tests/measures_page.rs from services/domain/src/measures and config/: do not edit. -->\n\
          # Measures, standards, targets\n\nEvery figure with the rule that it follows. What is unverified was not found in a public source that we \
-         could read; it is configuration, never code. The rules are in [spec/2-measures.md](spec/2-measures.md), what the words mean in \
+         could read: a number is then configuration, never code, and a measure is a definition of ours. The rules are in [spec/2-measures.md](spec/2-measures.md), what the words mean in \
          [domain.md](domain.md).\n\n## Measures\n\n",
     );
     MEASURES.iter().for_each(|definition| measure(&mut page, definition));

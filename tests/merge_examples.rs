@@ -1,26 +1,11 @@
-//! Whether the model obeys the merge law and gives the right outcomes (spec 1.1, 1.2, 1.7), in examples worked out by
-//! hand, told in the language of `scenario.rs`.
+//! Whether model, replay and live engine obey the merge law and give the right outcomes (spec 1.1, 1.2, 1.7), in examples
+//! worked out by hand, told in the language of `scenario.rs`.
 
 use acceptance::model::{Model, Settings};
 use acceptance::places::{LITTLE_ENGLAND, organisations, reference};
-use acceptance::scenario::{Action, Scenario};
+use acceptance::scenario::{Action, Scenario, check, check_all};
 use domain::event::{Attendance, Event, Location, Outcome, Statement};
 use domain::time::{Millis, Minute, Second, rfc3339};
-
-/// Tells the story on an ordinary day and holds every expectation.
-fn check(what: &str, story: &str) {
-    let text = format!("date 2026-11-21\n{story}");
-    let story = Scenario::read(&text).unwrap_or_else(|error| panic!("{what}: {error}\n{text}"));
-    let differences = story.differences(&mut Model::new(&story.orgs, story.settings.clone()));
-    let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    assert!(differences.is_empty(), "{what}: {}\n{text}", differences.join("; "));
-}
-
-fn check_all(rows: &[(&str, &str)]) {
-    for (what, story) in rows {
-        check(what, story);
-    }
-}
 
 #[test]
 fn the_statement_with_the_greatest_stamp_stands() {

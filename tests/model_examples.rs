@@ -1,26 +1,11 @@
-//! Whether the model is right, in examples worked out by hand from the specification: one row an edge, told in the
-//! language of `scenario.rs`. Times of departure are chosen so that the sum can be done in the head.
+//! Whether model, replay and live engine are right, in examples worked out by hand from the specification: one row an
+//! edge, told in the language of `scenario.rs`. Times of departure are chosen so that the sum can be done in the head.
 
 use acceptance::model::{Model, Settings, nearest_rank};
 use acceptance::places::{LITTLE_ENGLAND, organisations, reference};
-use acceptance::scenario::Scenario;
+use acceptance::scenario::{check, check_all};
 use domain::event::{Attendance, Event, Fact, Statement};
 use domain::time::rfc3339;
-
-/// Tells the story on an ordinary day and holds every expectation.
-fn check(what: &str, story: &str) {
-    let text = format!("date 2026-11-21\n{story}");
-    let story = Scenario::read(&text).unwrap_or_else(|error| panic!("{what}: {error}\n{text}"));
-    let differences = story.differences(&mut Model::new(&story.orgs, story.settings.clone()));
-    let differences: Vec<String> = differences.iter().map(ToString::to_string).collect();
-    assert!(differences.is_empty(), "{what}: {}\n{text}", differences.join("; "));
-}
-
-fn check_all(rows: &[(&str, &str)]) {
-    for (what, story) in rows {
-        check(what, story);
-    }
-}
 
 #[test]
 fn minutes_are_floored_before_they_are_subtracted() {

@@ -76,6 +76,10 @@ fn framework() -> Framework {
 }
 
 fn engine(epoch: u64) -> Engine {
+    engine_of(epoch, framework())
+}
+
+fn engine_of(epoch: u64, framework: Framework) -> Engine {
     let orgs = contract::organisations::read_csv(ORGANISATIONS.as_bytes()).expect("a right table");
     Engine::new(
         Settings {
@@ -84,7 +88,7 @@ fn engine(epoch: u64) -> Engine {
                 standards: vec![Standard::new("rtt", Kind::Share, Period::Month)],
                 scales: vec!["opel".to_owned()],
             },
-            frameworks: Arc::new(vec![framework()]),
+            frameworks: Arc::new(vec![framework]),
             windows: DEFAULT_WINDOWS.to_vec(),
             exclude_disposals: Vec::new(),
             horizon_minutes: HORIZON_MINUTES,
@@ -353,6 +357,35 @@ fn what_was_first_known_of_a_day_is_written_once() {
     published.iter().for_each(|one| fresh.published_before(one));
     let world = World::with(fresh, published, "2026-11-22T00:05");
     assert_eq!(count(&world), written);
+}
+
+#[test]
+fn the_midnight_of_what_was_first_known_is_the_local_one() {
+    let mut world = World::begin("2026-07-01T22:50");
+    let patient = attended(1, "2026-07-01T12:00", "2026-07-01T13:00");
+    assert_eq!(world.say("2026-07-01T22:50", patient), Outcome::Accepted);
+    world.tick("2026-07-01T23:00");
+    assert_eq!(world.held("S1", "2026-07-01T23:00", Measure::FirstKnown)[0], [1, 1, 0]);
+    world.tick("2026-07-02T00:00");
+    assert!(world.held("S1", "2026-07-02T00:00", Measure::FirstKnown).is_empty());
+}
+
+#[test]
+fn of_nobody_treated_there_is_no_median() {
+    let mut framework = framework();
+    framework.parameters[1] = parameter("wait", "ae_treatment.median_minutes{type=all, window=1h}");
+    let mut world = World::with(engine_of(1, framework), Vec::new(), "2026-11-21T14:00");
+    let mut treated = Attendance::new("S1", Ref([1; 16]));
+    treated.arrived_at = Fact::Stated(at("2026-11-21T14:00").second());
+    treated.treated_at = Fact::Stated(at("2026-11-21T14:10").second());
+    assert_eq!(world.say("2026-11-21T14:10", Statement::Attendance(treated)), Outcome::Accepted);
+    world.tick("2026-11-21T14:11");
+    let waits = |world: &World, at: &str| world.held("S1", at, Measure::OpelParameter)[1].clone();
+    assert_eq!(waits(&world, "2026-11-21T14:11"), [10_000_000, 2, 1]);
+    // An hour later nobody was treated within the hour, and the feed is alive.
+    assert_eq!(world.say("2026-11-21T15:05", Statement::Heartbeat), Outcome::Accepted);
+    world.tick("2026-11-21T15:11");
+    assert_eq!(waits(&world, "2026-11-21T15:11"), [0, 0, 0]);
 }
 
 #[test]

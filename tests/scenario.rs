@@ -40,6 +40,7 @@
 //! the time of the item), `logged=T`, `outcome=` (else it must be `accepted`).
 
 mod engine;
+mod hold;
 mod read;
 mod statement;
 
@@ -53,6 +54,7 @@ use domain::time::{Millis, Minute};
 use crate::model::{Fields, Model, Series, Settings};
 
 pub use engine::Live;
+pub use hold::{check, check_all};
 
 /// Whatever takes events and can say what a point shows, given what it has heard: the model, the engine.
 pub trait Figures {

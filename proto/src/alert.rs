@@ -96,6 +96,8 @@ pub struct Transition {
     pub stale: bool,
     /// Who did it; empty: the rule itself.
     pub by: String,
+    /// The rule's text with the figures of that minute; empty in records of before there was it.
+    pub summary: String,
 }
 
 /// What a person may ask for an episode.
@@ -195,6 +197,7 @@ fn to_message(transition: &Transition) -> generated::AlertTransition {
         severity: severity_number(transition.severity).into(),
         stale: transition.stale,
         by: transition.by.clone(),
+        summary: transition.summary.clone(),
     }
 }
 
@@ -242,6 +245,7 @@ fn of_message(message: generated::AlertTransition) -> Result<Transition, DecodeE
         threshold: message.threshold,
         stale: message.stale,
         by: message.by,
+        summary: message.summary,
     })
 }
 
@@ -325,5 +329,6 @@ fn transition_json(transition: &Transition) -> Json {
         "severity": transition.severity.as_str(),
         "stale": transition.stale,
         "by": transition.by,
+        "summary": transition.summary,
     })
 }

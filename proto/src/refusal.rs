@@ -34,6 +34,8 @@ pub struct Refusal {
     pub protobuf: bool,
     /// Whether only the holder of a private key can read the bytes.
     pub sealed: bool,
+    /// When it was recorded, where what it came in (a FHIR Bundle) said so and it may not itself.
+    pub recorded: Option<Millis>,
 }
 
 /// Where a refused event came from.
@@ -69,7 +71,8 @@ impl Refusal {
     ) -> Refusal {
         let bytes = whole[..whole.len().min(MAX_EVENT_BYTES)].to_vec();
         let (length, sha256) = (whole.len() as u64, Sha256::digest(whole).into());
-        Refusal { reason, detail, source, bytes, length, sha256, origin, at, protobuf, sealed: false }
+        let (sealed, recorded) = (false, None);
+        Refusal { reason, detail, source, bytes, length, sha256, origin, at, protobuf, sealed, recorded }
     }
 
     /// The same with its bytes sealed by `seal`.
@@ -120,6 +123,7 @@ pub fn encode(refusal: &Refusal, out: &mut Vec<u8>) {
         at_ms: refusal.at.0,
         protobuf: refusal.protobuf,
         sealed: refusal.sealed,
+        recorded_at_ms: refusal.recorded.map(|recorded| recorded.0),
         origin: Some(origin),
     };
     out.reserve(message.encoded_len());
@@ -152,6 +156,7 @@ pub fn decode(bytes: &[u8]) -> Result<Refusal, DecodeError> {
         at: Millis(message.at_ms),
         protobuf: message.protobuf,
         sealed: message.sealed,
+        recorded: message.recorded_at_ms.map(Millis),
     })
 }
 

@@ -211,6 +211,7 @@ fn transition() -> Transition {
         severity: Severity::Warning,
         stale: false,
         by: String::new(),
+        summary: "Mid Yorkshire: 73.1 % within four hours".into(),
     }
 }
 
@@ -270,6 +271,8 @@ fn refusals() {
     let reasons = Outcome::ALL.iter().filter(|outcome| outcome.is_refused());
     for (reason, origin) in reasons.zip([log, Origin::Http, Origin::Mllp, Origin::Fhir].iter().cycle()) {
         let refusal = refusal(*reason, origin.clone(), &[0xff; 70_000]);
+        let recorded = (origin == &Origin::Fhir).then_some(Millis(1_795_270_000_000));
+        let refusal = Refusal { recorded, ..refusal };
         assert_eq!((refusal.bytes.len(), refusal.length), (65_536, 70_000));
         let mut bytes = Vec::new();
         refusal::encode(&refusal, &mut bytes);

@@ -46,6 +46,11 @@ pub(crate) fn all(now: Millis) -> Vec<Bad> {
     let mut not_utf8 = right.clone().into_bytes();
     let at = right.find(name).expect("it is planted");
     not_utf8[at] = 0xff;
+    let returned = |org: &str, start: &str, facts: &str| {
+        format!(
+            r#"{{"id":"{name}-{number}","source":"epr","recorded_at":"{second}","standard":{{"standard":"rtt-18-weeks","org":"{org}","period_start":"{start}",{facts}}}}}"#
+        )
+    };
     let bad = |name, text: String, outcome| Bad { name, bytes: text.into_bytes(), outcome };
     use Outcome::{FutureDated, Malformed, TooLarge, UnknownPlace, UnknownStandard};
     vec![
@@ -99,6 +104,15 @@ pub(crate) fn all(now: Millis) -> Vec<Bad> {
             ),
             UnknownStandard,
         ),
+        bad("met > total", returned("Trust", "2025-10-01", r#""met":3,"total":2"#), Malformed),
+        bad("a negative count", returned("Trust", "2025-10-01", r#""met":-1,"total":2"#), Malformed),
+        bad("an absurd count", returned("Trust", "2025-10-01", r#""total":10000000001"#), Malformed),
+        bad(
+            "a period of another standard",
+            returned("Trust", "2025-10-06", r#""met":1,"total":2"#),
+            Malformed,
+        ),
+        bad("a return of nobody", returned(name, "2025-10-01", r#""met":1,"total":2"#), UnknownPlace),
         Bad { name: "invalid UTF-8", bytes: not_utf8, outcome: Malformed },
     ]
 }

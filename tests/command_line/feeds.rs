@@ -73,6 +73,12 @@ fn an_extract_becomes_figures() {
     }
     let held = records(&world, EVENTS);
     assert_eq!((held.len(), &held[..3]), (6, &held[3..]));
+    // Under another key than the log's each visit would be there twice.
+    let key = format!("pseudonyms.key={{ file = \"{}\" }}", world.write("key", b"the first key of all\n"));
+    let done = feed(&["load", &example, &csv, "--embedded", "--set", &data, "--set", &key]);
+    assert_eq!(done.code, 2, "{}", done.err);
+    assert!(done.err.contains("pseudonyms.key: the key for pseudonyms is not the one"), "{}", done.err);
+    assert_eq!(records(&world, EVENTS).len(), 6);
 }
 
 #[test]

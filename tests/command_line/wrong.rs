@@ -36,6 +36,43 @@ fn the_defaults_are_right_and_say_what_would_run() {
 }
 
 #[test]
+fn every_figure_is_listed_with_whether_it_is_verified() {
+    let done = sitrep(&["check"]).well();
+    let rows = |kind: &str| -> Vec<&str> {
+        let of_kind = |line: &&str| line.split("  ").next() == Some(kind);
+        done.text().lines().filter(of_kind).map(|line| line[kind.len()..].trim()).collect()
+    };
+    for definition in &domain::measures::MEASURES {
+        let name = format!("{}: ", definition.name);
+        let found = rows("measure").into_iter().find(|row| row.starts_with(&name)).expect(definition.name);
+        assert!(found.ends_with(&format!(": {}", definition.defined)), "{found}");
+    }
+    // As many rows as the files have, each with its state, and both states among them.
+    let count =
+        |text: &str, key: &str| text.lines().filter(|line| line.trim_start().starts_with(key)).count();
+    let (standards, targets) =
+        (include_str!("../../config/standards.toml"), include_str!("../../config/targets.toml"));
+    let steps = targets.matches("verified = ").count();
+    for (kind, expected) in [("standard", count(standards, "[[standard]]")), ("target", steps)] {
+        let (rows, mut states) = (rows(kind), [0, 0]);
+        for row in &rows {
+            match row.rsplit(": ").next() {
+                Some("verified") => states[0] += 1,
+                Some("UNVERIFIED") => states[1] += 1,
+                other => panic!("{other:?} of {row}"),
+            }
+        }
+        assert_eq!(rows.len(), expected, "{kind}");
+        assert!(states.iter().all(|count| *count > 0), "{kind}: {states:?}");
+    }
+    let frameworks = rows("framework").join("\n");
+    assert!(frameworks.starts_with("acute-2023-24: OPEL 2023/24, acute, 9 parameters, levels up to 11, 22, 33, 44 (verified): UNVERIFIED\n"), "{frameworks}");
+    for told in ["acute-2023-24: UNVERIFIED bands of handover", "acute-2024-26: not computed"] {
+        assert!(frameworks.contains(told), "{told}: {frameworks}");
+    }
+}
+
+#[test]
 fn a_wrong_key_of_the_configuration_is_named() {
     for (content, expected) in [
         (
@@ -57,6 +94,17 @@ fn a_wrong_key_of_the_configuration_is_named() {
             "{file}: restate.delay: invalid type: integer `10`, expected a duration such as \"4h\", ",
         ),
         ("[alert]\nmax_age = \"0s\"\n", "alert.max_age: must be at least \"1m\""),
+        ("[freshness]\nsource = \"0s\"\n", "freshness.source: must be at least \"1m\"\n"),
+        ("[store]\nminutes = \"0s\"\n", "store.minutes: must be at least \"1h\"\n"),
+        ("[checkpoint]\nevery = \"0s\"\n", "checkpoint.every: must be at least \"100ms\"\n"),
+        (
+            "[restate]\nbudget = 0\n",
+            "{file}: restate.budget: invalid value: integer `0`, expected a nonzero u64\n",
+        ),
+        (
+            "[kafka.properties]\n\"group.id\" = \"x\"\n",
+            "kafka.properties.group.id cannot be changed: leave it out\n",
+        ),
         ("[ledger]\nhorizon = \"1m\"\n", "ledger.horizon: must be from \"1h\" to \"60d\"\n"),
         ("[http]\nmax_body = \"16MB\"\n", "{file}: http.max_body: \"16MB\" is not a size: write \"64KiB\","),
         (
@@ -211,6 +259,49 @@ fn a_wrong_standard_is_told_with_its_key() {
 }
 
 #[test]
+fn a_wrong_group_or_target_is_told_with_its_row() {
+    check_file(
+        "groups",
+        b"group,name,member\nG,Gee,RXF\nG,Gee,NOWHERE\n",
+        "{file}: row 2 (G): member \"NOWHERE\" is not in organisations.csv\n",
+    );
+    let targets = include_str!("../../config/targets.toml");
+    let (right, wrong) = ("{ from = 2010-07-01,", "{ from = 2004-12-31,");
+    assert!(targets.contains(right), "{right}");
+    let overlap = "{file}: target 1 steps: step 2 begins on 2004-12-31, when step 1 still holds: steps stand by their days and share none\n";
+    check_file("targets", targets.replacen(right, wrong, 1).as_bytes(), overlap);
+}
+
+#[test]
+fn a_wrong_framework_is_told_with_its_parameter() {
+    let shipped = include_str!("../../config/opel/acute-2023-24.toml");
+    let weights = "[[weights]]\nsystem = \"QWO\"\nmembers = { RXF = 0.25, RAE = 0.5 }\nsource = \"s\"\nverified = false\n";
+    let weighted = format!("{shipped}\n{weights}");
+    for (right, wrong, expected) in [
+        (
+            "{ from = 15, to = 20,",
+            "{ from = 16, to = 20,",
+            "parameter \"handover\" bands: gap between 15 and 16: each band begins where",
+        ),
+        (
+            "{ from = 15, to = 20,",
+            "{ from = 14, to = 20,",
+            "parameter \"handover\" bands: overlap from 14 to 15: each band begins where",
+        ),
+        ("RAE = 0.5", "RAE = 0.7", "weights 1 members: add up to 0.95, and must add up to 1\n"),
+    ] {
+        assert!(weighted.contains(right), "{right}");
+        let world = World::new();
+        let text = if right.starts_with("RAE") { weighted.clone() } else { shipped.to_owned() };
+        let file = world.write("framework.toml", text.replacen(right, wrong, 1).as_bytes());
+        let done = sitrep(&["check", "--set", &format!("opel=[\"{file}\"]")]);
+        let expected = format!("sitrep: {file}: {expected}");
+        assert!(done.err.starts_with(&expected), "{}is not\n{expected}", done.err);
+        assert_eq!((done.code, done.text()), (2, ""), "{expected}");
+    }
+}
+
+#[test]
 fn a_wrong_argument_is_told_with_what_would_be_right() {
     let replay = "replay --events - --from 2026-01-01T00:00:00Z --until 2026-01-01T01:00:00Z";
     let instant = "write an instant with its offset, such as 2025-10-01T00:00:00Z\n";
@@ -237,6 +328,10 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
         ),
         (
             "replay --events - --from 2026-01-02T00:00:00Z --until 2026-01-01T01:00:00Z".to_owned(),
+            "--until is before --from\n".to_owned(),
+        ),
+        (
+            "aggregate --backfill --from 2026-01-02T00:00:00Z --until 2026-01-01T01:00:00Z".to_owned(),
             "--until is before --from\n".to_owned(),
         ),
         (
@@ -292,9 +387,18 @@ fn a_wrong_argument_is_told_with_what_would_be_right() {
 
 #[test]
 fn what_clap_refuses_is_a_fault_of_usage_too() {
-    for arguments in
-        [&[][..], &["frob"], &["check", "--frob"], &["replay"], &["up", "--seed", "3"], &["simulate"]]
-    {
+    let (from, until) = ("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z");
+    for arguments in [
+        &[][..],
+        &["frob"],
+        &["check", "--frob"],
+        &["replay"],
+        &["up", "--seed", "3"],
+        &["simulate"],
+        // Without --backfill it would go live.
+        &["aggregate", "--from", from, "--until", until],
+        &["aggregate", "--partial"],
+    ] {
         let done = sitrep(arguments);
         assert_eq!(done.code, 2, "{arguments:?}: {}", done.err);
         assert!(done.err.contains("Usage: sitrep"), "{}", done.err);

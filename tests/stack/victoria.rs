@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use acceptance::model::{MEASURES, Points, Series, put, without_expected_alone};
 use domain::time::Minute;
 use recorder::influx::{Influx, Settings};
 use recorder::sink::{Attempt, Sink};
 use recorder::victoria::Victoria;
+use runtime::checkpoint::Checkpoint;
 use runtime::clock::SystemClock;
 use serde_json::Value as Json;
 
@@ -22,7 +24,7 @@ use crate::world::World;
 pub(crate) fn holds_the_newest(world: &mut World) {
     let mut store = Server::new(Kind::Victoria, &world.path("victoria"));
     store.start();
-    restated_downwards(store.address());
+    restated_downwards(store.address(), &world.path("drill"));
     let url = format!("influx.url=http://{}", store.address());
     let arguments = world.arguments("record", "record-victoria", &[&url, "influx.victoriametrics=true"]);
     let mut recorder = Service::start("record-victoria", &arguments);
@@ -43,9 +45,11 @@ pub(crate) fn holds_the_newest(world: &mut World) {
 }
 
 /// Values of one minute, the last of them smaller than one before: also after parts of the store were merged.
-fn restated_downwards(store: SocketAddr) {
+fn restated_downwards(store: SocketAddr, folder: &Path) {
     let settings = Settings::new(&format!("http://{store}"), "", "", "");
-    let sink = Victoria::new(Influx::new(&settings).expect("right settings"), SystemClock::shared());
+    let kept = Checkpoint::open(&folder.join("victoria.checkpoint")).expect("a folder of ours");
+    let influx = Influx::new(&settings).expect("right settings");
+    let sink = Victoria::new(influx, kept, SystemClock::shared()).expect("a folder of ours");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let now = Minute((now_ms() / 60_000) as u32);
     for (name, age, values) in [("a", 1, [30, 29, 0]), ("b", 1, [29, 35, 34]), ("c", 3_000, [7, 9, 8])] {

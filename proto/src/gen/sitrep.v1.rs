@@ -597,6 +597,9 @@ pub struct AlertTransition {
     /// Who did it; empty: the rule itself.
     #[prost(string, tag = "18")]
     pub by: ::prost::alloc::string::String,
+    /// The rule's text with the figures of that minute; empty: written before there was this field.
+    #[prost(string, tag = "19")]
+    pub summary: ::prost::alloc::string::String,
 }
 /// Somebody acknowledges or closes an episode.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -799,6 +802,9 @@ pub struct Refusal {
     /// are of what was refused.
     #[prost(bool, tag = "11")]
     pub sealed: bool,
+    /// When the refused was recorded, Unix milliseconds, where what it came in said so and it may not itself.
+    #[prost(int64, optional, tag = "12")]
+    pub recorded_at_ms: ::core::option::Option<i64>,
     /// Exactly one.
     #[prost(oneof = "refusal::Origin", tags = "7, 8")]
     pub origin: ::core::option::Option<refusal::Origin>,

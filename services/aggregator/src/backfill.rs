@@ -15,6 +15,7 @@ use domain::replay::Replay;
 use domain::sweep::Scope;
 use domain::time::{Minute, Second};
 use runtime::log::{Log, LogError, NewRecord, RecordView};
+use runtime::shutdown::Shutdown;
 use self_cell::self_cell;
 
 use crate::intake;
@@ -59,16 +60,21 @@ pub struct BackfillReport {
     pub points: u64,
 }
 
-/// Reads, publishes, and tells `progress` (events read, org-minutes published).
+/// Reads, publishes, and tells `progress` (events read, org-minutes published). What a shutdown interrupts is an error: a part of
+/// the range is missing.
 pub fn run(
     log: &dyn Log,
     replay: &mut Replay,
     backfill: &Backfill,
+    shutdown: &Shutdown,
     progress: &mut dyn FnMut(&BackfillReport),
 ) -> Result<BackfillReport, LogError> {
     let mut report = BackfillReport::default();
-    read(log, replay, backfill.pseudonyms_required, &mut report, progress)?;
-    publish(log, replay, backfill, &mut report, progress)?;
+    read(log, replay, backfill.pseudonyms_required, shutdown, &mut report, progress)?;
+    publish(log, replay, backfill, shutdown, &mut report, progress)?;
+    if shutdown.is_begun() {
+        return Err(LogError::Unavailable("stopped before the end".to_owned()));
+    }
     Ok(report)
 }
 
@@ -77,6 +83,7 @@ fn read(
     log: &dyn Log,
     replay: &mut Replay,
     pseudonyms_required: bool,
+    shutdown: &Shutdown,
     report: &mut BackfillReport,
     progress: &mut dyn FnMut(&BackfillReport),
 ) -> Result<(), LogError> {
@@ -85,7 +92,7 @@ fn read(
     std::thread::scope(|scope| {
         let fetching = std::thread::Builder::new()
             .name("fetch".into())
-            .spawn_scoped(scope, move || fetch(log, pseudonyms_required, &sender, &empty))
+            .spawn_scoped(scope, move || fetch(log, pseudonyms_required, shutdown, &sender, &empty))
             .map_err(|error| LogError::Unavailable(format!("no thread to fetch with: {error}")))?;
         for batch in batches {
             let records = take(batch, replay, report);
@@ -101,6 +108,7 @@ fn read(
 fn fetch(
     log: &dyn Log,
     pseudonyms_required: bool,
+    shutdown: &Shutdown,
     batches: &SyncSender<Batch>,
     empty: &Receiver<Records>,
 ) -> Result<(), LogError> {
@@ -108,15 +116,18 @@ fn fetch(
     let ends = [log.ends(EVENTS)?, log.ends(RETURNS)?];
     let mut at = [topics[0].1.clone(), topics[1].1.clone()];
     let mut reader = log.reader(&topics)?;
-    while at.iter().flatten().zip(ends.iter().flatten()).any(|(at, end)| at < end) {
+    while at.iter().flatten().zip(ends.iter().flatten()).any(|(at, end)| at < end) && !shutdown.is_begun() {
         let mut records = empty.try_recv().unwrap_or_default();
         records.clear();
-        reader.poll(BATCH, Duration::from_millis(200), &mut |record| {
+        let read = reader.poll(BATCH, Duration::from_millis(200), &mut |record| {
             at[record.topic][record.partition as usize] = record.offset + 1;
             records.add(&record);
         })?;
         if batches.send(Batch::new(records, |records| records.parse(pseudonyms_required))).is_err() {
             break; // nobody takes them any more
+        }
+        if read == 0 && reader.has_reached(&ends) {
+            break;
         }
     }
     Ok(())
@@ -184,6 +195,7 @@ fn publish(
     log: &dyn Log,
     replay: &Replay,
     backfill: &Backfill,
+    shutdown: &Shutdown,
     report: &mut BackfillReport,
     progress: &mut dyn FnMut(&BackfillReport),
 ) -> Result<(), LogError> {
@@ -193,7 +205,7 @@ fn publish(
             .name("append".into())
             .spawn_scoped(scope, move || append(log, &backfill.topic, &batches))
             .map_err(|error| LogError::Unavailable(format!("no thread to publish with: {error}")))?;
-        make(replay, backfill, report, &sender, progress);
+        make(replay, backfill, shutdown, report, &sender, progress);
         drop(sender);
         appending.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
@@ -207,6 +219,7 @@ fn append(log: &dyn Log, topic: &str, batches: &Receiver<Vec<NewRecord>>) -> Res
 fn make(
     replay: &Replay,
     backfill: &Backfill,
+    shutdown: &Shutdown,
     report: &mut BackfillReport,
     batches: &SyncSender<Vec<NewRecord>>,
     progress: &mut dyn FnMut(&BackfillReport),
@@ -222,11 +235,15 @@ fn make(
         backfill.step,
         &mut |org, minute, series| {
             let (writing, report) = &mut *writing.borrow_mut();
+            if writing.has_ended {
+                return;
+            }
             report.points += 1;
             writing.add(orgs, org, minute, series);
         },
         &mut |_| {
             let (writing, report) = &mut *writing.borrow_mut();
+            writing.has_ended |= shutdown.is_begun();
             if writing.records.len() >= APPENDED_AT_ONCE {
                 report.org_minutes += writing.hand_over(batches);
                 progress(&BackfillReport { org_minutes: report.org_minutes, ..read });
@@ -245,6 +262,8 @@ struct Writing {
     open: Option<(OrgId, OrgMinute)>,
     records: Vec<NewRecord>,
     bytes: Vec<u8>,
+    /// Nobody takes them any more.
+    has_ended: bool,
 }
 
 impl Writing {
@@ -269,7 +288,7 @@ impl Writing {
     fn hand_over(&mut self, batches: &SyncSender<Vec<NewRecord>>) -> u64 {
         let records = std::mem::take(&mut self.records);
         let count = records.len() as u64;
-        let _ended = batches.send(records);
+        self.has_ended |= batches.send(records).is_err();
         count
     }
 }

@@ -103,9 +103,10 @@ impl Pipeline {
         config: AggregateConfig,
         parts: Parts,
     ) -> Result<Option<Pipeline>, AggregateError> {
+        // First the lock of the checkpoint: a process that is refused must not silence the one that runs.
+        let mut checkpoint = Checkpoint::open(&config.checkpoint)?;
         let Some(epoch) = retried(&parts, || announce(&*parts.log)) else { return Ok(None) };
         tracing::info!(epoch, "publishing under a new epoch");
-        let mut checkpoint = Checkpoint::open(&config.checkpoint)?;
         let hash = parts.config_hash.to_le_bytes();
         if !checkpoint.is_empty() && checkpoint.meta("config") != Some(&hash[..]) {
             tracing::warn!(
@@ -189,8 +190,11 @@ impl Pipeline {
                 told = self.parts.clock.monotonic();
                 self.parts.ready.waits(format!("reading the log: {left} of {total} events to go"));
             }
-            self.poll()?;
+            let read = self.poll()?;
             self.send_refusals()?;
+            if read == 0 && self.reader.has_reached(&ends) {
+                return Ok(true);
+            }
         }
     }
 
@@ -211,7 +215,7 @@ impl Pipeline {
                 return Ok(false);
             }
             let engine = &mut self.engine;
-            reader.poll(BATCH, WAIT, &mut |record| {
+            let read = reader.poll(BATCH, WAIT, &mut |record| {
                 let position = &mut at[record.partition as usize];
                 *position = (*position).max(record.offset + 1);
                 if let Ok(MeasureRecord::OrgMinute(one)) = measure::decode(record.value)
@@ -221,6 +225,9 @@ impl Pipeline {
                     count += 1;
                 }
             })?;
+            if read == 0 && reader.has_reached(std::slice::from_ref(&ends)) {
+                break;
+            }
         }
         tracing::debug!(org_minutes = count, "read back what was published after the checkpoint");
         Ok(true)
@@ -239,11 +246,12 @@ impl Pipeline {
         Ok(())
     }
 
-    fn poll(&mut self) -> Result<(), AggregateError> {
+    /// How many records were read.
+    fn poll(&mut self) -> Result<usize, AggregateError> {
         let (engine, positions, outbox) = (&mut self.engine, &mut self.positions, &mut self.outbox);
         let (metrics, now) = (&self.parts.metrics, Millis(self.parts.clock.now_ms()));
         let required = self.config.pseudonyms_required;
-        self.reader.poll(BATCH, WAIT, &mut |record| {
+        let read = self.reader.poll(BATCH, WAIT, &mut |record| {
             positions[record.topic][record.partition as usize] = record.offset + 1;
             let mut unknown = 0;
             let read = intake::read(record.value, record.protobuf, record.topic == 1, required, &mut unknown);
@@ -261,7 +269,7 @@ impl Pipeline {
                 outbox.refuse(&record, outcome, detail, source, now);
             }
         })?;
-        Ok(())
+        Ok(read)
     }
 
     fn send_refusals(&mut self) -> Result<(), AggregateError> {
@@ -270,12 +278,17 @@ impl Pipeline {
     }
 
     fn publish_newest(&mut self) -> Result<(), AggregateError> {
-        let outbox = &mut self.outbox;
-        self.engine.publish_newest(&mut |one| outbox.publish(&one));
+        let (outbox, mut newest) = (&mut self.outbox, None);
+        self.engine.publish_newest(&mut |one| {
+            newest = newest.max(Some(one.minute));
+            outbox.publish(&one);
+        });
         let records = std::mem::take(&mut self.outbox.org_minutes);
         self.parts.metrics.published.inc_by(records.len() as u64);
         self.append(MEASURES, &records)?;
-        self.parts.metrics.newest_minute.set(self.parts.clock.now_ms() / 60_000 * 60);
+        if let Some(newest) = newest {
+            self.parts.metrics.newest_minute.set(i64::from(newest.start().0));
+        }
         Ok(())
     }
 

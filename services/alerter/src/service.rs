@@ -301,6 +301,7 @@ impl Alerter {
             severity: watch.face.severity,
             stale: watch.track.stale,
             by: by.to_owned(),
+            summary: watch.face.summary.clone(),
         };
         self.changed.records.insert(self.next_record);
         self.records.insert(self.next_record, record);

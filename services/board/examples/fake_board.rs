@@ -13,17 +13,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use board::api::{Board, Limits, router};
-use board::live::{Live, Mode, Target};
+use board::live::{Live, Mode};
 use board::metrics::Metrics;
 use board::read::Range;
 use board::store::{Options, Store};
 use contract::alert::{AlertRecord, State, Transition};
 use domain::alert::Severity;
+use domain::alert::value::{Decimal, Value};
+use domain::date::Date;
 use domain::ids::OrgId;
 use domain::measures::{
     DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Values, Window,
 };
 use domain::organisations::{Level, Organisations};
+use domain::target::{Step, Target};
 use domain::time::{Millis, Minute};
 use runtime::clock::{Clock, SystemClock};
 
@@ -47,11 +50,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut store = fill(&dir, &england, now, hours, &*clock)?;
     measure(&store, &england, now, &dir, &*clock)?;
 
-    let target = Target { permille: 780, label: "78 % from March 2026".to_owned() };
+    let target = target()?;
     let live = if still {
-        board::service::still(&dir, Some(now.minus(30)), None, Some(target))?
+        board::service::still(&dir, Some(now.minus(30)), None, target)?
     } else {
-        let live = Live::new(Arc::new(england.organisations.clone()), Mode::Live, Some(target));
+        let live = Live::new(Arc::new(england.organisations.clone()), Mode::Live, target);
         live.load(&mut store.reader()?)?;
         england.alerts(now).iter().for_each(|alert| live.alert(alert));
         Arc::new(live)
@@ -92,6 +95,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         axum::serve(listener, routes).await
     })?;
     Ok(())
+}
+
+/// 78 % from March 2026.
+fn target() -> Result<Option<Target>, Box<dyn Error>> {
+    let step = Step {
+        from: Date::parse("2026-03-01").ok_or("a date")?,
+        to: None,
+        value: Decimal::parse("0.78").ok_or("a number")?,
+        source: "a plan".to_owned(),
+        verified: true,
+    };
+    let value = Value::parse("ae_four_hour.within / ae_four_hour.departed")?;
+    Ok(Some(Target { value, series: Vec::new(), level: None, steps: vec![step] }))
 }
 
 fn fill(
@@ -312,13 +328,20 @@ impl England {
                 to: if at == 3 { State::Recovering } else { State::Firing },
                 minute: now.minus(25 + 40 * at as u32),
                 at: Millis::from(now.start()),
-                value: if at % 2 == 0 { "34.1 %" } else { "9" }.to_owned(),
+                value: if at % 2 == 0 { "0.341" } else { "9" }.to_owned(),
                 numerator: None,
                 denominator: None,
                 threshold: if at % 2 == 0 { "< 0.5" } else { "> 6" }.to_owned(),
                 severity: [Severity::Page, Severity::Warning, Severity::Info][at % 3],
                 stale: at == 2,
                 by: String::new(),
+                summary: match at % 2 {
+                    0 => format!(
+                        "{}: 34.1 % within four hours, type 1, over the last 4 h (31 of 91)",
+                        org.name
+                    ),
+                    _ => format!("{}: 9 ambulances have waited for over 60 min to hand over", org.name),
+                },
             })
         };
         worst.take(5).enumerate().map(alert).collect()

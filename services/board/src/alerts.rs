@@ -45,7 +45,12 @@ pub struct AlertView {
     /// The minute in which it ended, Unix seconds.
     #[serde(rename = "ended_s", serialize_with = "seconds_or_null")]
     pub ended: Option<Minute>,
-    /// The newest value that was told, as it is to be read: `72.3 %`.
+    /// The newest minute that was told of it, Unix seconds: that of `value` and `summary`.
+    #[serde(rename = "told_s", serialize_with = "seconds")]
+    pub told: Minute,
+    /// The rule's text with the figures of `told`, as people are to read it; empty in records of older versions.
+    pub summary: String,
+    /// The value of `told`, as rules write it: `0.723`, `12`.
     pub value: String,
     /// What it is held against: `< 0.76`.
     pub threshold: String,
@@ -110,6 +115,8 @@ impl Episodes {
             fired,
             since: held.map_or(told.minute, |held| held.since.min(told.minute)),
             ended: is_end(told.to).then_some(told.minute),
+            told: told.minute,
+            summary: told.summary.clone(),
             value: told.value.clone(),
             threshold: told.threshold.clone(),
             stale: told.stale,
@@ -186,13 +193,14 @@ mod tests {
             to,
             minute: Minute(minute),
             at: Millis(0),
-            value: "72.3 %".to_owned(),
+            value: "0.723".to_owned(),
             numerator: None,
             denominator: None,
             threshold: "< 0.76".to_owned(),
             severity,
             stale: false,
             by: String::new(),
+            summary: format!("One: 72.3 % in minute {minute}"),
         })
     }
 
@@ -221,7 +229,11 @@ mod tests {
             assert!(!episodes.apply(&record), "told twice");
         }
         assert_eq!(keys(&episodes.shown()), [5, 3, 1]);
-        assert_eq!(episodes.0["four-hour|1"].since, Minute(10));
+        let one = &episodes.0["four-hour|1"];
+        assert_eq!(
+            (one.since, one.told, one.summary.as_str()),
+            (Minute(10), Minute(25), "One: 72.3 % in minute 25")
+        );
         assert_eq!(keys(&episodes.from(Minute(30))), [5, 4, 3, 2, 1], "6 never fired");
         assert_eq!(keys(&episodes.from(Minute(31))), [5, 3, 2, 1]);
     }

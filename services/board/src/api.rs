@@ -16,6 +16,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use domain::measures::Window;
 use domain::organisations::Organisations;
 use domain::standard::Standards;
 use domain::target::Targets;
@@ -61,6 +62,8 @@ pub struct Tables {
     pub targets: Targets,
     /// The periodic standards, for overdue returns.
     pub standards: Standards,
+    /// The windows that are published; empty: not known, as of a kept store.
+    pub windows: Vec<Window>,
 }
 
 impl Board {
@@ -117,6 +120,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/static/chart.js", JAVASCRIPT, include_str!("../static/chart.js")),
     ("/static/detail.js", JAVASCRIPT, include_str!("../static/detail.js")),
     ("/static/format.js", JAVASCRIPT, include_str!("../static/format.js")),
+    ("/static/strip.js", JAVASCRIPT, include_str!("../static/strip.js")),
     ("/static/table.js", JAVASCRIPT, include_str!("../static/table.js")),
     ("/static/tiles.js", JAVASCRIPT, include_str!("../static/tiles.js")),
     ("/static/icon.svg", "image/svg+xml", include_str!("../static/icon.svg")),
@@ -153,8 +157,8 @@ async fn organisations(
     State(board): State<Arc<Board>>,
     Query(asked): Query<Vec<(String, String)>>,
 ) -> Response {
-    if let Some((parameter, _)) = asked.into_iter().next() {
-        return Refusal::new(&parameter, "is not a parameter of this; there is none").into_response();
+    if let Some(refusal) = no_parameter(&asked) {
+        return refusal.into_response();
     }
     let table = board.organisations();
     let views: Vec<_> = table
@@ -179,7 +183,10 @@ async fn alerts(State(board): State<Arc<Board>>, Query(asked): Query<Vec<(String
                 Ok(minute) => from = Some(minute),
                 Err(refusal) => return refusal.into_response(),
             },
-            "org" => orgs.extend(value.split(',').map(str::to_owned)),
+            "org" => match value.split(',').find(|code| board.organisations().find(code).is_none()) {
+                Some(unknown) => return no_org(unknown).into_response(),
+                None => orgs.extend(value.split(',').map(str::to_owned)),
+            },
             _ => {
                 return Refusal::new(&parameter, "is not a parameter of this; it has from and org")
                     .into_response();
@@ -208,6 +215,22 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         (StatusCode::BAD_REQUEST, json(&serde_json::json!({ "error": self }))).into_response()
     }
+}
+
+/// Refuses any parameter.
+fn no_parameter(asked: &[(String, String)]) -> Option<Refusal> {
+    let (parameter, _) = asked.first()?;
+    Some(Refusal::new(parameter, "is not a parameter of this; there is none"))
+}
+
+fn no_org(code: &str) -> Refusal {
+    Refusal::new("org", format!("{} is not a code of /v1/organisations", quoted(code)))
+}
+
+/// A text from outside as it may stand in a message: short, escaped.
+fn quoted(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    format!("{short:?}")
 }
 
 /// An instant as the minute in which it lies.

@@ -65,6 +65,12 @@ pub(crate) fn kept(writing: &OrgMinute, days: &LondonDays) -> Option<OrgMinute> 
     Some(OrgMinute { org: writing.org.clone(), series, ..*writing })
 }
 
+/// What of a writing is of the local day that is not over: its points of window `today`. The rest is of the moment.
+pub(crate) fn so_far(mut writing: OrgMinute) -> OrgMinute {
+    writing.series.retain(|series| series.key.window == Some(Window::Today));
+    writing
+}
+
 fn moment(minute: Minute, days: &LondonDays) -> Option<Moment> {
     // London is whole hours from UTC: most minutes need no calendar.
     if !minute.0.is_multiple_of(60) {

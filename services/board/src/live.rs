@@ -15,6 +15,7 @@ use domain::event::DepartmentType;
 use domain::ids::OrgId;
 use domain::measures::{Freshness, Measure, OrgMinute, SeriesKey, TypeTag, Window};
 use domain::organisations::{Level, Organisations};
+use domain::target::Target;
 use domain::time::{LondonDays, Minute};
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -103,15 +104,6 @@ pub enum Mode {
     Live,
     /// They stand still.
     AsAt(Minute),
-}
-
-/// The share that the within-four-hours figures are held against on the page.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Target {
-    /// Thousandths: 780 for 78.0 %.
-    pub permille: u32,
-    /// Where it is from, in a few words.
-    pub label: String,
 }
 
 /// What the board says about itself.
@@ -205,7 +197,7 @@ struct Spark {
 }
 
 impl Live {
-    /// An empty picture.
+    /// An empty picture. `target`: what the within-four-hours figures of all types are held against, by its days.
     pub fn new(organisations: Arc<Organisations>, mode: Mode, target: Option<Target>) -> Live {
         let columns = COLUMNS.iter().map(|column| {
             let Column { measure, department_type, window, field, .. } = *column;

@@ -210,6 +210,15 @@ impl Reader {
         newest.map(|minute| minute.map(Minute)).map_err(|source| StoreError::sqlite(&self.path, source))
     }
 
+    /// The oldest minute of any organisation, also among those that are kept for years; `None` in an empty store.
+    pub fn oldest_of_all(&self) -> Result<Option<Minute>, StoreError> {
+        let sql = "SELECT min((SELECT d.id & 4294967295 FROM daily d
+                   WHERE d.id >= o.number << 32 AND d.id < (o.number + 1) << 32 ORDER BY d.id LIMIT 1)) FROM orgs o";
+        let oldest = self.connection.query_row(sql, [], |row| row.get::<_, Option<u32>>(0));
+        let oldest = oldest.map_err(|source| StoreError::sqlite(&self.path, source))?.map(Minute);
+        Ok([oldest, self.oldest_minute()?].into_iter().flatten().min())
+    }
+
     /// From which published tables figures were made, if from any.
     pub fn published(&self) -> Result<Vec<Published>, StoreError> {
         let read = || {

@@ -23,6 +23,7 @@ use domain::organisations::Level;
 use domain::standard::Standards;
 use domain::target::Targets;
 use domain::time::Minute;
+use jiff::civil::Date;
 
 use crate::history::Published;
 use crate::read::Reader;
@@ -126,6 +127,8 @@ pub struct Report {
     pub place: Place,
     /// The newest minute that the store holds.
     pub as_at: Minute,
+    /// The first day of which the store holds anything; of that maybe only a part.
+    pub first_day: Date,
     /// From which published tables figures of the store were made.
     pub published: Vec<Published>,
     /// The period asked for.

@@ -11,13 +11,14 @@ use contract::alert::AlertRecord;
 use contract::measure::MeasureRecord;
 use domain::measures::OrgMinute;
 use domain::organisations::Organisations;
+use domain::target::Target;
 use domain::time::Minute;
 use runtime::clock::Clock;
 use runtime::health::{Condition, Health};
 use runtime::log::{Log, LogError, RecordView};
 use runtime::shutdown::Shutdown;
 
-use crate::live::{Live, Mode, Status, Target};
+use crate::live::{Live, Mode, Status};
 use crate::metrics::{Metrics, OrgMinuteOutcome};
 use crate::read::Reader;
 use crate::store::{Store, StoreError, Taken};
@@ -87,7 +88,7 @@ pub enum ServiceError {
 }
 
 /// A board that stands still: the store of a folder as at a minute (by default its newest). `organisations`: instead of
-/// those that the store holds.
+/// those that the store holds. `target`: as in [`Live::new`].
 pub fn still(
     dir: &Path,
     at: Option<Minute>,

@@ -2,6 +2,7 @@
 
 import { Detail } from "./detail.js";
 import { age, clock, count, day, moment, shortName } from "./format.js";
+import { Strip } from "./strip.js";
 import { OrgTable, make } from "./table.js";
 import { tiles } from "./tiles.js";
 
@@ -56,14 +57,21 @@ class Board {
     return `${this.versions.get(code) ?? 0}/${this.ageOf(code)?.stale}/${this.firing.has(code)}`;
   }
 
-  // How old the facts behind the figures are, and whether that is too old. Standing figures do not age.
+  // How old the facts behind the figures are, and why they are stale, if they are. Standing figures do not age.
   ageOf(code) {
     const f = this.rows.get(code);
     if (!f) return null;
     const minuteMs = f.minute * 60e3;
     const since = this.mode === "live" ? Math.max(0, (this.now() - minuteMs) / 1000) : 0;
-    const late = f.minute < this.head - LATE_MINUTES;
-    return { minuteMs, seconds: f.age_s < 0 ? null : f.age_s + since, stale: f.stale === 1 || late || this.silent() };
+    return { minuteMs, seconds: f.age_s < 0 ? null : f.age_s + since, stale: this.whyStale(f) };
+  }
+
+  // The cause in words, which is truth enough for a condition; empty: not stale. Without new figures no other can be known.
+  whyStale(f) {
+    if (this.silent()) return "the board gets no new figures";
+    if (f.stale === 1) return "a feed behind these figures is silent";
+    if (f.minute < this.head - LATE_MINUTES) return "newer figures of this organisation have not come, only of others";
+    return "";
   }
 
   // Whether new figures have stopped coming altogether.
@@ -74,7 +82,6 @@ class Board {
   snapshot(message) {
     this.columns = message.columns;
     this.mode = message.mode;
-    this.target = message.target;
     this.rows.clear();
     this.sparks.clear();
     this.sparkFrom = message.spark_from;
@@ -99,6 +106,11 @@ class Board {
     this.ahead = message.now_ms - Date.now();
     this.head = message.head;
     this.today = message.today;
+    // Every mark is against the target: a new day may bring another.
+    if (JSON.stringify(message.target) !== JSON.stringify(this.target)) {
+      this.target = message.target;
+      for (const code of this.rows.keys()) this.changed(code);
+    }
     for (const [code, values] of Object.entries(message.orgs)) {
       this.rows.set(code, Object.fromEntries(this.columns.map((name, at) => [name, values[at]])));
       this.changed(code);
@@ -152,6 +164,7 @@ function build() {
     "t1", "Departments, worst first",
   );
   page.detail = new Detail(at("detail"), board);
+  page.strip = new Strip(at("alerts"), board);
   const regions = [...board.organisations.values()].filter((org) => org.level === "region");
   for (const region of regions.sort((a, b) => a.name.localeCompare(b.name))) at("filter-region").append(new Option(shortName(region.name), shortName(region.name)));
   const nation = [...board.organisations.values()].find((org) => org.level === "nation");
@@ -190,31 +203,9 @@ function showSites() {
   });
   page.sites.show(wanted);
   at("sites").classList.toggle("one-type", type !== "");
+  at("sites").classList.toggle("major-only", type === "1");
   const stale = wanted.filter((org) => board.ageOf(org.code)?.stale).length;
   at("sites-count").textContent = `${count(wanted.length)} of ${count(sites.length)}${stale ? `, ${count(stale)} stale` : ""}`;
-}
-
-function showAlerts() {
-  const list = make("ul", "");
-  const words = { page: "PAGE", warning: "WARNING", info: "INFO" };
-  for (const alert of board.alerts) {
-    const link = make("a", "", shortName(alert.name));
-    link.href = `#org=${encodeURIComponent(alert.org)}`;
-    link.title = `${alert.name}: ${alert.rule}`;
-    const tags = Object.entries(alert.tags).map(([name, value]) => `${name} ${value}`).join(", ");
-    const item = make("li", `alert ${alert.severity}${alert.stale ? " stale" : ""}`,
-      make("span", "severity", words[alert.severity] ?? alert.severity), link,
-      make("span", "rule", alert.rule, tags ? make("small", "", ` (${tags})`) : ""),
-      make("span", "held", make("strong", "", alert.value), alert.threshold ? make("small", "", ` is ${alert.threshold}`) : ""),
-      make("span", "since", `since ${moment(alert.since_s * 1000, board.now())}`));
-    if (alert.state === "recovering") item.append(make("span", "badge", "recovering"));
-    if (alert.stale) item.append(make("span", "badge stale-word", "stale, frozen"));
-    if (alert.acknowledged_by) item.append(make("span", "badge", `seen by ${alert.acknowledged_by}`));
-    list.append(item);
-  }
-  const title = board.alerts.length ? `${count(board.alerts.length)} ${board.alerts.length === 1 ? "alert" : "alerts"} firing` : "No alert is firing";
-  at("alerts").replaceChildren(make("p", board.alerts.length ? "title firing" : "title", title), list);
-  at("alerts").classList.toggle("quiet", board.alerts.length === 0);
 }
 
 function showState() {
@@ -241,7 +232,7 @@ function showState() {
 
 function show(alertsChanged) {
   showState();
-  if (alertsChanged) showAlerts();
+  if (alertsChanged) page.strip.show();
   if (page.nation) tiles(at("nation"), board, page.nation);
   page.regions.show([...board.organisations.values()].filter((org) => org.level === "region"));
   if (page.detail.code) page.detail.show();
@@ -297,7 +288,7 @@ async function start() {
     return;
   }
   build();
-  showAlerts();
+  page.strip.show();
   listen();
   route();
   setInterval(tick, 15e3);

@@ -58,8 +58,9 @@ function hourMarks(from, until) {
   return marks;
 }
 
-// A chart over time. `lines`: [{ name, points: [[ms, value or null]], style }]; `top`: the top of the scale or null.
-export function timeChart({ title, lines, from, until, top = null, unit = "", target = null }) {
+// A chart over time. `lines`: [{ name, points: [[ms, value or null]], style }]; `top`: the top of the scale or null;
+// `targets`: [{ from, until, value }], in ms.
+export function timeChart({ title, lines, from, until, top = null, unit = "", targets = [] }) {
   const [width, height] = [440, 190];
   const plot = { left: 42, right: width - 20, top: 10, bottom: height - 24 };
   const values = lines.flatMap((line) => line.points.map((point) => point[1] ?? 0));
@@ -78,10 +79,11 @@ export function timeChart({ title, lines, from, until, top = null, unit = "", ta
     svg.append(element("text", { class: "tick middle", x: x(at), y: plot.bottom + 17 }, text));
     if (midnight) svg.append(element("text", { class: "tick", x: x(at) + 4, y: plot.top + 9 }, weekday(at)));
   }
-  if (target !== null) {
-    svg.append(element("line", { class: "target", x1: plot.left, x2: plot.right, y1: y(target), y2: y(target) }));
-    svg.append(element("text", { class: "tick end", x: plot.right, y: y(target) - 4 }, `target ${target}${unit}`));
+  for (const step of targets) {
+    svg.append(element("line", { class: "target", x1: x(step.from), x2: x(step.until), y1: y(step.value), y2: y(step.value) }));
   }
+  const newest = targets[targets.length - 1];
+  if (newest) svg.append(element("text", { class: "tick end", x: plot.right, y: y(newest.value) - 4 }, `target ${newest.value}${unit}`));
   for (const line of lines) {
     const points = line.points.map(([ms, value]) => (value === null ? null : [x(ms), y(Math.min(value, most))]));
     svg.append(element("path", { class: `line ${line.style}`, d: path(points) }));

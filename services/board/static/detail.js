@@ -11,7 +11,8 @@ const MINUTES = 24 * 60;
 const CHARTS = [
   {
     title: "Within four hours, of those who left in the last four hours",
-    measure: "ae_four_hour", tags: { type: "1,all", window: "4h" }, top: 100, unit: " %", target: true,
+    measure: "ae_four_hour", tags: { type: "1,all", window: "4h" }, top: 100, unit: " %",
+    target: "ae_four_hour.within / ae_four_hour.departed",
     lines: [
       { name: "Type 1", style: "first", of: "1", value: (p) => shareOf(p.within, p.departed) },
       { name: "All types", style: "second", of: "all", value: (p) => shareOf(p.within, p.departed) },
@@ -19,12 +20,12 @@ const CHARTS = [
     write: (value) => percent(Math.round(value * 10)),
   },
   {
-    title: "In the department, all types",
+    title: "Present and on the clock, all types",
     measure: "ae_department", tags: { type: "all" },
     lines: [
       { name: "Present", style: "first", of: "all", value: (p) => p.present },
       { name: "Awaiting admission", style: "second", of: "all", value: (p) => p.awaiting_admission },
-      { name: "Over 4 h", style: "third", of: "all", value: (p) => p.over_4h },
+      { name: "On the clock over 4 h", style: "third", of: "all", value: (p) => p.over_4h },
     ],
     write: count,
   },
@@ -53,7 +54,7 @@ const CHARTS = [
     write: minutes,
   },
   {
-    title: "Longest wait now, all types (hours since arrival)",
+    title: "Longest on the clock, all types (hours since arrival)",
     measure: "ae_department", tags: { type: "all" },
     lines: [{ name: "Longest", style: "first", of: "all", value: (p) => Math.ceil(p.longest_minutes / 6) / 10 }],
     write: (value) => minutes(Math.round(value * 60)),
@@ -126,7 +127,7 @@ export class Detail {
     const told = this.board.ageOf(this.code);
     this.section.classList.toggle("stale", Boolean(told?.stale));
     this.state.textContent = told
-      ? `${told.stale ? "STALE: a feed behind these figures is silent. " : ""}Figures as at ${clock(told.minuteMs)}`
+      ? `${told.stale ? `STALE: ${told.stale}. ` : ""}Figures as at ${clock(told.minuteMs)}`
       : "No figures of this organisation.";
     tiles(this.tiles, this.board, this.code);
   }
@@ -166,10 +167,12 @@ export class Detail {
       });
       return { ...line, points };
     });
-    const target = chart.target && this.board.target ? this.board.target.permille / 10 : null;
+    // The target is that of all types, each step over the points at which it was in force.
+    const steps = answer.series.find((each) => each.type === "all")?.targets ?? [];
+    const targets = steps.filter((step) => step.value === chart.target).map((step) => ({ from: step.from * 1000, until: step.until * 1000, value: Math.round(step.target * 1000) / 10 }));
     const [from, until] = [(head - MINUTES) * 60e3, head * 60e3];
     const { title, top = null, unit = "" } = chart;
-    box.append(timeChart({ title, lines, from, until, top, unit, target }), legend(lines, chart.write), table(lines, chart.write));
+    box.append(timeChart({ title, lines, from, until, top, unit, targets }), legend(lines, chart.write), table(lines, chart.write));
     return box;
   }
 }

@@ -25,6 +25,11 @@ export function share(thousandths, target) {
   return cell;
 }
 
+// What the shares are held against: there is one target, for all types.
+export function against(target) {
+  return target ? `target of all types ${percent(target.permille)}${target.verified ? "" : ", not verified"}` : "no target in force";
+}
+
 function number(value, small) {
   const cell = make("span", "", count(value));
   if (small) cell.append(make("small", "", ` ${small}`));
@@ -79,11 +84,18 @@ function nameCell(row, board) {
   const link = make("a", "", shortName(row.org.name));
   link.href = `#org=${encodeURIComponent(row.org.code)}`;
   link.title = row.org.name;
-  const cell = make("span", "name", link);
+  // Where there is no room beside the name the region goes, whole.
+  const who = make("span", "who", link);
+  if (row.org.level === "site") who.append(make("small", "region", board.regionOf(row.org.code)));
+  const cell = make("span", "name", who);
   if (row.org.department_type) cell.append(typeBadge(row.org.department_type));
   if (board.firing.has(row.org.code)) cell.append(make("span", "badge flag", "⚑ alert"));
-  if (board.ageOf(row.org.code)?.stale) cell.append(make("span", "badge stale-word", "stale"));
-  if (row.org.level === "site") cell.append(make("small", "region", board.regionOf(row.org.code)));
+  const why = board.ageOf(row.org.code)?.stale;
+  if (why) {
+    const badge = make("span", "badge stale-word", "stale");
+    badge.title = why;
+    cell.append(badge);
+  }
   return cell;
 }
 
@@ -91,17 +103,17 @@ function nameCell(row, board) {
 export const COLUMNS = [
   { id: "name", head: "Name", sub: "", order: (f, row) => shortName(row.org.name), cell: (f, row, board) => nameCell(row, board), css: "c-name" },
   { id: "t1", head: "Type 1", sub: "within 4 h", title: "type 1, within four hours, of those who left in the last four hours", order: majorOrder, cell: (f, row, board) => share(permille(f.t1_within_4h, f.t1_departed_4h), board.target), css: "c-key" },
-  { id: "all", head: "All types", sub: "within 4 h", title: "types 1 to 4, within four hours, of those who left in the last four hours", order: (f) => shareOrder(f.all_within_4h, f.all_departed_4h), cell: (f, row, board) => share(permille(f.all_within_4h, f.all_departed_4h), board.target), css: "c-key" },
+  { id: "all", head: "All types", sub: "within 4 h", title: "types 1 to 4, within four hours, of those who left in the last four hours", order: (f) => shareOrder(f.all_within_4h, f.all_departed_4h), cell: (f, row, board) => share(permille(f.all_within_4h, f.all_departed_4h), board.target), css: "c-key c-all" },
   { id: "departed", head: "Departed", sub: "last 4 h", order: (f) => -f.all_departed_4h, cell: (f) => number(f.all_departed_4h), css: "c-wide" },
   { id: "present", head: "Present", sub: "now", order: (f) => -f.present, cell: (f) => number(f.present), css: "c-key" },
   { id: "awaiting", head: "Awaiting", sub: "admission", order: (f) => -f.awaiting_admission, cell: (f) => number(f.awaiting_admission), css: "c-mid" },
-  { id: "over", head: "Over 4 h", sub: "now", order: (f) => -f.over_4h, cell: (f) => number(f.over_4h), css: "c-key" },
-  { id: "due", head: "Due", sub: "30 / 60 min", title: "reaching four hours within 30 and within 60 minutes", order: (f) => -(f.due_30m * 1000 + f.due_60m), cell: (f) => make("span", "", `${count(f.due_30m)} / ${count(f.due_60m)}`), css: "c-mid" },
-  { id: "longest", head: "Longest", sub: "stay now", title: "longest time since arrival of those present, planned follow-ups left out", order: (f) => -f.longest_minutes, cell: (f) => make("span", "", f.longest_minutes > 0 ? minutes(f.longest_minutes) : NONE), css: "c-mid" },
+  { id: "over", head: "Over 4 h", sub: "on the clock", title: "four-hour clock running for over four hours, also of patients in ambulances outside", order: (f) => -f.over_4h, cell: (f) => number(f.over_4h), css: "c-key" },
+  { id: "due", head: "Due", sub: "30 / 60 min", title: "on the clock, and reaching four hours within 30 and within 60 minutes", order: (f) => -(f.due_30m * 1000 + f.due_60m), cell: (f) => make("span", "", `${count(f.due_30m)} / ${count(f.due_60m)}`), css: "c-mid" },
+  { id: "longest", head: "Longest", sub: "on the clock", title: "longest time since arrival of those whose four-hour clock runs, also in ambulances outside; planned follow-ups left out", order: (f) => -f.longest_minutes, cell: (f) => make("span", "", f.longest_minutes > 0 ? minutes(f.longest_minutes) : NONE), css: "c-mid" },
   { id: "queue", head: "Ambulances", sub: "now, longest", order: (f) => -(f.queue * 1e6 + f.queue_longest_s), cell: (f) => number(f.queue, f.queue > 0 ? seconds(f.queue_longest_s) : ""), css: "c-mid" },
   { id: "handover", head: "Handover", sub: "mean, 1 h", title: "mean of the handovers of the last hour, rounded up to the minute", order: (f) => (f.handovers_1h > 0 ? -f.handover_total_s_1h / f.handovers_1h : 1), cell: (f) => make("span", "", meanSeconds(f.handover_total_s_1h, f.handovers_1h)), css: "c-wide" },
   { id: "within-line", head: "Within 4 h", sub: "last 4 h", order: null, cell: (f, row, board) => complianceLine(row, board), css: "c-wide line-cell" },
-  { id: "present-line", head: "Present", sub: "last 4 h", order: null, cell: (f, row, board) => presentLine(row, board), css: "c-wide line-cell" },
+  { id: "present-line", head: "Present", sub: "last 4 h", order: null, cell: (f, row, board) => presentLine(row, board), css: "c-wide c-widest line-cell" },
   { id: "age", head: "Age", sub: "of the data", order: (f, row, board) => -(board.ageOf(row.org.code)?.seconds ?? 1e12), cell: (f, row, board) => ageCell(row, board), css: "c-mid" },
 ];
 

@@ -2,7 +2,7 @@
 
 import { sparkline } from "./chart.js";
 import { count, meanSeconds, minutes, percent, permille, seconds } from "./format.js";
-import { make, share } from "./table.js";
+import { against, make, share } from "./table.js";
 
 // The size of a line in a tile.
 const WIDE = [240, 40];
@@ -20,7 +20,7 @@ function compliance(title, f, prefix, board, line) {
   const box = tile(
     title,
     share(permille(within, departed), board.target),
-    [departed > 0 ? `last 4 h, ${count(within)} of ${count(departed)} who left` : "last 4 h: nobody left", today],
+    [departed > 0 ? `last 4 h, ${count(within)} of ${count(departed)} who left` : "last 4 h: nobody left", today, against(board.target)],
     line,
   );
   box.classList.add("wide");
@@ -47,7 +47,7 @@ export function tiles(container, board, code) {
       `${count(f.awaiting_admission)} awaiting admission`,
       `${count(f.awaiting_over_12h)} over 12 h since decision to admit`,
     ], present),
-    tile("Over 4 h, present now", count(f.over_4h), [
+    tile("Over 4 h on the clock", count(f.over_4h), [
       `${count(f.t1_over_4h)} in type 1`,
       `${count(f.over_12h)} over 12 h since arrival`,
       f.longest_minutes > 0 ? `longest ${minutes(f.longest_minutes)} since arrival` : "",

@@ -9,15 +9,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, BodyDataStream, to_bytes};
 use axum::http::{Request, StatusCode, header};
-use board::api::{Board, Limits, router};
-use board::live::{Live, Mode, Target};
+use board::api::{Board, Limits, Tables, router};
+use board::live::{Live, Mode};
 use board::metrics::Metrics;
 use board::service::{ServiceError, still};
 use board::store::{Options, Store};
 use contract::alert::{AlertRecord, State, Transition};
 use domain::alert::Severity;
-use domain::measures::{Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Window};
+use domain::alert::value::{Decimal, Value as Watched};
+use domain::date::Date;
+use domain::measures::{
+    DEFAULT_WINDOWS, Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag, Window,
+};
 use domain::organisations::{Level, Organisations};
+use domain::target::{Step, Target};
 use domain::time::{Millis, Minute};
 use futures_util::StreamExt;
 use runtime::clock::{Clock, ManualClock};
@@ -61,6 +66,14 @@ fn writing(org: &str, level: Level, minute: Minute, n: u32, value: i64) -> OrgMi
     OrgMinute { level, org: org.to_owned(), minute, revision, freshness, restated: n > 1, series }
 }
 
+/// 78 % from March 2026.
+fn target() -> Target {
+    let (from, value) = (Date::parse("2026-03-01").unwrap(), Decimal::parse("0.78").unwrap());
+    let step = Step { from, to: None, value, source: "a plan".to_owned(), verified: true };
+    let value = Watched::parse("ae_four_hour.within / ae_four_hour.departed").unwrap();
+    Target { value, series: Vec::new(), level: None, steps: vec![step] }
+}
+
 struct Wall {
     _dir: tempfile::TempDir,
     store: Store,
@@ -75,12 +88,11 @@ impl Wall {
         let mut store = Store::open(dir.path(), Options::live(100_000)).unwrap();
         let organisations = contract::organisations::read_csv(ORGANISATIONS.as_bytes()).unwrap();
         store.save_organisations(&organisations).unwrap();
-        let target = Some(Target { permille: 780, label: "from March 2026".to_owned() });
-        let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, target));
+        let live = Arc::new(Live::new(Arc::new(organisations), Mode::Live, Some(target())));
         let clock = Arc::new(ManualClock::new(Millis::from(START.start()).0));
         let metrics = Metrics::new(&prometheus::Registry::new()).unwrap();
-        let router =
-            router(Board::new(live.clone(), dir.path(), LIMITS, clock.clone(), metrics, Default::default()));
+        let tables = Tables { windows: DEFAULT_WINDOWS.to_vec(), ..Tables::default() };
+        let router = router(Board::new(live.clone(), dir.path(), LIMITS, clock.clone(), metrics, tables));
         Wall { _dir: dir, store, live, router, clock }
     }
 
@@ -312,13 +324,13 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
             "",
             "measure",
             "is missing: one of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, ae_area, ae_treatment, \
-             ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known, feed",
+             ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known",
         ),
         (
             "measure=ae&org=S1",
             "measure",
             "\"ae\" is none of ae_four_hour, ae_arrivals, ae_department, amb_handover, amb_queue, ae_area, \
-             ae_treatment, ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known, feed",
+             ae_treatment, ae_admission, amb_response, bed_state, standard, escalation, opel, opel_parameter, first_known",
         ),
         ("measure=ae_four_hour&measure=ae_four_hour&org=S1", "measure", "stands twice"),
         ("measure=ae_four_hour", "org", "is missing: one or more codes of /v1/organisations, with commas"),
@@ -332,7 +344,9 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
         ("measure=ae_four_hour&org=AMB", "org", "AMB is a service, which has no ae_four_hour"),
         ("measure=ae_four_hour&org=S1&type=4", "type", "\"4\" must be all, 1, 2, 3 or 5"),
         ("measure=amb_queue&org=S1&type=1", "type", "is not a tag of amb_queue: leave it out"),
-        ("measure=ae_four_hour&org=S1&window=4", "window", "\"4\" must be 1h, 4h, 8h, 24h, today or 7d"),
+        ("measure=feed&org=ENG", "measure", "feed is not published yet"),
+        ("measure=ae_four_hour&org=S1&window=4", "window", "\"4\" is none of 1h, 4h, 8h, 24h, today, 7d"),
+        ("measure=amb_handover&org=S1&window=3h", "window", "\"3h\" is none of 1h, 4h, 8h, 24h, today, 7d"),
         ("measure=ae_department&org=S1&window=4h", "window", "is not a tag of ae_department: leave it out"),
         (
             "measure=amb_queue&org=S1&from=yesterday",
@@ -349,11 +363,15 @@ fn a_wrong_question_is_told_which_parameter_and_what_would_be_right() {
             "from",
             "2026-11-22T00:00:00Z is after until, 2026-11-21T16:00:00Z",
         ),
-        ("measure=amb_queue&org=S1&step=0m", "step", "\"0m\" must be a number of m, h or d, such as 15m"),
+        (
+            "measure=amb_queue&org=S1&step=0m",
+            "step",
+            "\"0m\" must be a number of m, h or d, such as 15m; at most 14d",
+        ),
         (
             "measure=amb_queue&org=S1&step=today",
             "step",
-            "\"today\" must be a number of m, h or d, such as 15m",
+            "\"today\" must be a number of m, h or d, such as 15m; at most 14d",
         ),
         (
             "measure=amb_queue&org=S1&stepp=1m",
@@ -390,6 +408,11 @@ fn organisations_and_alerts_are_listed() {
     assert_eq!(answer["alerts"][0]["episode"], "four-hour|site/S1");
     assert_eq!(answer["alerts"][0]["since_s"], START.start().0);
     assert_eq!(wall.json("/v1/alerts?org=ENG").1, json!({"alerts": []}));
+    assert_eq!(
+        wall.json("/v1/alerts?org=S1,NOPE").1["error"],
+        json!({"parameter": "org", "message": "\"NOPE\" is not a code of /v1/organisations"})
+    );
+    assert_eq!(wall.json("/v1/overdue?x=1").1["error"]["parameter"], "x");
     assert_eq!(wall.json("/v1/alerts?from=now").1["error"]["parameter"], "from");
     assert_eq!(wall.json("/v1/alerts?since=now").1["error"]["parameter"], "since");
 }
@@ -407,13 +430,14 @@ fn firing(org: &str, minute: Minute) -> AlertRecord {
         to: State::Firing,
         minute,
         at: Millis(0),
-        value: "70 %".to_owned(),
+        value: "0.700".to_owned(),
         numerator: None,
         denominator: None,
         threshold: "< 0.76".to_owned(),
         severity: Severity::Page,
         stale: false,
         by: String::new(),
+        summary: "One: 70.0 % within four hours".to_owned(),
     })
 }
 

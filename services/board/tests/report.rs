@@ -285,7 +285,75 @@ fn what_is_not_held_is_said_and_never_a_zero() {
     }
     let future = world.report(None, Span::Week, "2014-11-02");
     let labels = future.document().labels;
-    assert_eq!(labels[1], "The period is not over: what follows is what there is of it so far.");
+    assert_eq!(labels[1], "The period is not over, and nothing is held of it yet.");
+}
+
+#[test]
+fn the_day_that_is_not_over_is_told_up_to_its_newest_minute() {
+    let mut world = october_2014();
+    let of = |departed, within| {
+        vec![point(Measure::AeFourHour, TypeTag::All, &[("departed", departed), ("within", within)])]
+    };
+    // Of an older minute, the newest, and what is of the moment and not of the day.
+    world.write("ENG", "2014-10-27T09:00:00Z", of(50, 50));
+    let mut newest = of(100, 77);
+    newest.push(point(Measure::AeDepartment, TypeTag::All, &[("present", 9_999)]));
+    world.write("ENG", "2014-10-27T14:05:00Z", newest);
+    world.write("T01", "2014-10-27T14:04:00Z", of(10, 7));
+    for (span, ending, share, attendances, held, below) in [
+        (
+            Span::Day,
+            "2014-10-27",
+            "77.0 % of patients (all types) within four hours",
+            "100 attendances (all types) ended, 23 of them after more than four hours and 0 after more than 12 hours since \
+             arrival; 0 of 1 days are over and held.",
+            "Days held, of the period's days | 0 of 1 and a part | 1 of 1 | 0 of 1",
+            Some("T01"),
+        ),
+        (
+            Span::Month,
+            "2014-10-31",
+            "93.9 % of patients (all types) within four hours",
+            "13,120 attendances (all types) ended, 793 of them after more than four hours and 77 after more than 12 hours \
+             since arrival; 12 of 31 days are over and held.",
+            "Days held, of the period's days | 12 of 31 and a part | 0 of 30 | 7 of 31",
+            None,
+        ),
+    ] {
+        let report = world.report(None, span, ending);
+        let document = report.document();
+        let label = "The period is not over: what follows goes up to 27 October 2014 14:05 GMT.";
+        assert_eq!(document.labels[1], label);
+        assert!(document.summary[0].starts_with(share), "{}", document.summary[0]);
+        assert_eq!(document.summary[1], attendances);
+        assert_eq!(rows(&report, "How complete")[0], held);
+        assert!(!text::write(&document).contains("9,999"), "a moment is no midnight");
+        let lowest = report.below.organisations.first().map(|one| one.place.code.as_str());
+        assert_eq!(lowest, below);
+    }
+    // Midnight ends a day: nothing of the next is known, and the one before is whole.
+    let midnight = october_2014();
+    let report = midnight.report(None, Span::Day, "2014-10-26");
+    assert_eq!((report.now.held, report.now.so_far), (1, None));
+    let labels = midnight.report(None, Span::Day, "2014-10-27").document().labels;
+    assert_eq!(labels[1], "The period is not over, and nothing is held of it yet.");
+}
+
+#[test]
+fn the_first_day_of_a_store_may_be_a_part_of_one() {
+    let world = october_2014();
+    for (span, ending, says) in [
+        (Span::Day, "2013-10-21", true),
+        (Span::Week, "2013-10-27", true),
+        (Span::Day, "2013-10-22", false),
+        (Span::Week, "2014-10-26", false),
+        (Span::Day, "2013-10-20", false),
+    ] {
+        let labels = world.report(None, span, ending).document().labels;
+        let label =
+            "The store's figures begin in the course of 21 October 2013: that day may be held in part only.";
+        assert_eq!(labels.iter().any(|held| held == label), says, "{ending}: {labels:?}");
+    }
 }
 
 #[test]

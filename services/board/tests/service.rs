@@ -182,13 +182,14 @@ fn episodes_are_shown_and_bad_records_left_out() {
         to: State::Firing,
         minute: MINUTE,
         at: Millis(0),
-        value: "70 %".to_owned(),
+        value: "0.700".to_owned(),
         numerator: None,
         denominator: None,
         threshold: "< 0.76".to_owned(),
         severity: Severity::Page,
         stale: false,
         by: String::new(),
+        summary: "One: 70.0 % within four hours".to_owned(),
     };
     contract::alert::encode(&AlertRecord::Transition(transition), &mut value);
     let record = NewRecord { key: vec![], value, protobuf: true, partition: None };

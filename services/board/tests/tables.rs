@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use board::api::{Board, Limits, Tables, router};
-use board::live::{Live, Mode};
+use board::live::{Live, Message, Mode};
 use board::metrics::Metrics;
 use board::store::{Options, Store};
 use domain::alert::value::{Decimal, Value as Watched};
@@ -44,6 +44,7 @@ fn tables() -> Tables {
     Tables {
         targets: Targets { targets: vec![target] },
         standards: Standards { standards, scales: Vec::new() },
+        windows: Vec::new(),
     }
 }
 
@@ -63,6 +64,12 @@ fn writing(org: &str, level: Level, at: &str, key: SeriesKey, values: &[i64]) ->
 
 /// The answer of a board that holds these figures.
 fn ask(figures: &[OrgMinute], path: &str) -> Value {
+    let (status, answer) = answer(figures, path);
+    assert_eq!(status, StatusCode::OK, "{path}");
+    answer
+}
+
+fn answer(figures: &[OrgMinute], path: &str) -> (StatusCode, Value) {
     let dir = tempfile::tempdir().unwrap();
     let mut store = Store::open(dir.path(), Options::live(100_000)).unwrap();
     let organisations = contract::organisations::read_csv(ORGANISATIONS.as_bytes()).unwrap();
@@ -82,8 +89,8 @@ fn ask(figures: &[OrgMinute], path: &str) -> Value {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_all().build().unwrap().block_on(async {
         let answer = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
-        assert_eq!(answer.status(), StatusCode::OK, "{path}");
-        serde_json::from_slice(&to_bytes(answer.into_body(), 1 << 20).await.unwrap()).unwrap()
+        let status = answer.status();
+        (status, serde_json::from_slice(&to_bytes(answer.into_body(), 1 << 20).await.unwrap()).unwrap())
     })
 }
 
@@ -144,4 +151,55 @@ fn returns_that_have_not_come_are_told_with_their_days() {
         "overdue_from": "2026-11-11", "days": 11,
     }]);
     assert_eq!(ask(&figures, "/v1/overdue")["overdue"], late);
+}
+
+#[test]
+fn the_step_that_a_refusal_names_is_accepted() {
+    for (asked, has_step) in [
+        ("org=S1&from=2026-11-20T00:00:00Z", true),
+        ("org=S1&type=1&from=2024-01-01T00:00:00Z", true),
+        ("org=S1&type=1&window=4h&from=2000-01-01T00:00:00Z", true),
+        ("org=S1&from=2000-01-01T00:00:00Z", false),
+    ] {
+        let path = format!("/v1/measures?measure=ae_four_hour&{asked}&until=2026-11-21T12:00:00Z");
+        let (status, refusal) = answer(&[], &path);
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{path}");
+        let message = refusal["error"]["message"].as_str().unwrap();
+        let step = message.split_once("take ").and_then(|(_, rest)| rest.split_once("m or more"));
+        let without = "no step of at most 20160m is enough: take a shorter time";
+        assert_eq!((step.is_some(), message.contains(without)), (has_step, !has_step), "{message}");
+        if let Some((step, _)) = step {
+            ask(&[], &format!("{path}&step={step}m"));
+        }
+    }
+}
+
+#[test]
+fn the_target_on_the_page_is_that_of_the_day_of_the_figures() {
+    let organisations = contract::organisations::read_csv(ORGANISATIONS.as_bytes()).unwrap();
+    let target = tables().targets.targets.remove(0);
+    let live = Live::new(Arc::new(organisations), Mode::Live, Some(target));
+    let told = || -> Value {
+        let snapshot: Value = serde_json::from_str(&live.watch(0).unwrap().json).unwrap();
+        snapshot["target"].clone()
+    };
+    assert_eq!(told(), Value::Null);
+    let old = json!({"permille": 950, "from": "2010-07-01", "verified": true});
+    let new = json!({"permille": 780, "from": "2026-11-21", "verified": false});
+    for (at, expected) in [
+        ("2010-07-01T00:00:00+01:00", Value::Null),
+        ("2010-07-01T00:01:00+01:00", old.clone()),
+        // The point of midnight belongs to the day that ends with it.
+        ("2026-11-21T00:00:00Z", old),
+        ("2026-11-21T00:01:00Z", new),
+    ] {
+        let mut watch = live.watch(0).unwrap();
+        let key = SeriesKey::new(Measure::AeFourHour, TypeTag::All, Some(Window::Today));
+        let writing = writing("S1", Level::Site, at, key, &[100, 90]);
+        live.observe(&writing, &board::row::Row::new(&writing));
+        live.flush(0);
+        assert_eq!(told(), expected, "{at}");
+        let Message::Delta { json, .. } = watch.deltas.try_recv().unwrap() else { panic!("it ended") };
+        assert_eq!(serde_json::from_str::<Value>(&json).unwrap()["target"], expected, "{at}");
+    }
 }

@@ -261,7 +261,7 @@ impl Engine {
         self.dirty.mark_whole(first.max(begun), newest.plus(1));
         self.first_known.trim(newest.minus(self.settings.horizon_minutes));
         let at = Millis::from(newest.start());
-        live.freshness = self.feeds.freshness(&self.settings.orgs, at, self.settings.patience);
+        live.freshness = self.feeds.freshness(&self.settings.orgs, at, &self.settings.patience);
         self.dirty.trim(newest.minus(self.settings.horizon_minutes));
     }
 
@@ -295,7 +295,7 @@ impl Engine {
 
     /// The sources at a time.
     pub fn feeds(&self, now: Millis) -> Vec<FeedState> {
-        self.feeds.states(now, self.settings.patience)
+        self.feeds.states(now, &self.settings.patience)
     }
 }
 

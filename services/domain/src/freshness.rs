@@ -10,17 +10,19 @@ use crate::organisations::Organisations;
 use crate::time::Millis;
 
 /// After how long a silence is stale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Patience {
     /// For a source, milliseconds.
     pub source_ms: i64,
     /// For the facts of one source about one site, milliseconds.
     pub site_ms: i64,
+    /// Sources that ended or got another name: their silence is none.
+    pub retired: Vec<String>,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Patience { source_ms: 60 * 60_000, site_ms: 120 * 60_000 }
+        Patience { source_ms: 60 * 60_000, site_ms: 120 * 60_000, retired: Vec::new() }
     }
 }
 
@@ -34,8 +36,8 @@ const STALE_SHARE: u64 = 10;
 #[derive(Clone, Debug)]
 struct PlaceFeed {
     newest: Millis,
-    /// Whether it speaks of the place itself, and not only of journeys that end there.
-    own: bool,
+    /// The newest of what it said of the place itself, and not only of journeys that end there; 0: nothing.
+    newest_own: Millis,
     /// Facts by hour of `recorded_at`, in a ring of a week; `newest` says where it ends.
     facts: Box<[u16; WEEK_HOURS]>,
 }
@@ -85,19 +87,24 @@ impl Feeds {
         for (place, own) in places.into_iter().zip([true, false]) {
             let Some(place) = place else { continue };
             known.newest_fact = known.newest_fact.max(recorded_at);
-            known
-                .places
-                .entry(place)
-                .or_insert_with(|| PlaceFeed { newest: recorded_at, own, facts: Box::new([0; WEEK_HOURS]) })
-                .heard(recorded_at);
+            let feed = known.places.entry(place).or_insert_with(|| PlaceFeed {
+                newest: recorded_at,
+                newest_own: Millis(0),
+                facts: Box::new([0; WEEK_HOURS]),
+            });
+            feed.heard(recorded_at);
+            if own {
+                feed.newest_own = feed.newest_own.max(recorded_at);
+            }
         }
     }
 
-    /// Every source at a time, by name.
-    pub fn states(&self, now: Millis, patience: Patience) -> Vec<FeedState> {
+    /// Every source that is not retired at a time, by name.
+    pub fn states(&self, now: Millis, patience: &Patience) -> Vec<FeedState> {
         let mut states: Vec<FeedState> = self
             .sources
             .iter()
+            .filter(|(name, _)| !patience.retired.contains(name))
             .map(|(name, source)| FeedState {
                 source: name.clone(),
                 newest: source.newest,
@@ -109,15 +116,16 @@ impl Feeds {
     }
 
     /// How fresh each organisation's figures are at a time.
-    pub fn freshness(&self, orgs: &Organisations, now: Millis, patience: Patience) -> Vec<Freshness> {
+    pub fn freshness(&self, orgs: &Organisations, now: Millis, patience: &Patience) -> Vec<Freshness> {
         let mut places: HashMap<OrgId, (bool, Millis, u64)> = HashMap::new();
-        for source in self.sources.values() {
+        for (_, source) in self.sources.iter().filter(|(name, _)| !patience.retired.contains(name)) {
             let source_stale = now.0 - source.newest.0 > patience.source_ms;
             for (place, feed) in &source.places {
-                if feed.newest.0 < source.newest_fact.0 - WEEK_HOURS as i64 * HOUR_MS {
+                let week_ago = Millis(source.newest_fact.0 - WEEK_HOURS as i64 * HOUR_MS);
+                if feed.newest < week_ago {
                     continue;
                 }
-                let stale = source_stale || (feed.own && now.0 - feed.newest.0 > patience.site_ms);
+                let stale = source_stale || feed.is_silent(now, week_ago, patience);
                 let facts = feed.facts.iter().map(|count| u64::from(*count)).sum::<u64>();
                 let entry = places.entry(*place).or_insert((false, feed.newest, 0));
                 *entry = (entry.0 | stale, entry.1.max(feed.newest), entry.2 + facts);
@@ -151,7 +159,7 @@ impl Feeds {
             for (place, feed) in &source.places {
                 bytes.extend_from_slice(&place.0.to_le_bytes());
                 bytes.extend_from_slice(&feed.newest.0.to_le_bytes());
-                bytes.push(u8::from(feed.own));
+                bytes.extend_from_slice(&feed.newest_own.0.to_le_bytes());
                 for count in feed.facts.iter() {
                     bytes.extend_from_slice(&count.to_le_bytes());
                 }
@@ -162,7 +170,7 @@ impl Feeds {
 
     /// Puts back a source of a checkpoint; `false` if the bytes are none, or of another table of so many places.
     pub(crate) fn restore(&mut self, name: &str, bytes: &[u8], places: usize) -> bool {
-        const PLACE: usize = 2 + 8 + 1 + 2 * WEEK_HOURS;
+        const PLACE: usize = 2 + 8 + 8 + 2 * WEEK_HOURS;
         let Some((newest, rest)) = bytes.split_first_chunk::<8>() else { return false };
         let Some((newest_fact, rest)) = rest.split_first_chunk::<8>() else { return false };
         let mut source = Source {
@@ -174,19 +182,20 @@ impl Feeds {
             return false;
         }
         for chunk in rest.chunks_exact(PLACE) {
-            if usize::from(u16::from_le_bytes([chunk[0], chunk[1]])) >= places || chunk[10] > 1 {
+            if usize::from(u16::from_le_bytes([chunk[0], chunk[1]])) >= places {
                 return false;
             }
             let mut facts = Box::new([0u16; WEEK_HOURS]);
-            for (count, pair) in facts.iter_mut().zip(chunk[11..].chunks_exact(2)) {
+            for (count, pair) in facts.iter_mut().zip(chunk[18..].chunks_exact(2)) {
                 *count = u16::from_le_bytes([pair[0], pair[1]]);
             }
-            let mut millis = [0; 8];
-            millis.copy_from_slice(&chunk[2..10]);
-            let newest = Millis(i64::from_le_bytes(millis));
+            let millis = |at: usize| {
+                let bytes = chunk[at..].first_chunk::<8>().expect("a chunk is longer");
+                Millis(i64::from_le_bytes(*bytes))
+            };
             source.places.insert(
                 OrgId(u16::from_le_bytes([chunk[0], chunk[1]])),
-                PlaceFeed { newest, own: chunk[10] != 0, facts },
+                PlaceFeed { newest: millis(2), newest_own: millis(10), facts },
             );
         }
         self.sources.insert(name.to_owned(), source);
@@ -195,6 +204,11 @@ impl Feeds {
 }
 
 impl PlaceFeed {
+    /// Whether a source that spoke of the place itself (since `week_ago`) says nothing of it any more.
+    fn is_silent(&self, now: Millis, week_ago: Millis, patience: &Patience) -> bool {
+        self.newest_own.0 != 0 && self.newest_own >= week_ago && now.0 - self.newest_own.0 > patience.site_ms
+    }
+
     fn heard(&mut self, recorded_at: Millis) {
         let (old, new) = (self.newest.0 / HOUR_MS, recorded_at.0 / HOUR_MS);
         if new > old {
@@ -240,10 +254,41 @@ mod tests {
         let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);
         let mut feeds = Feeds::default();
         feeds.heard("cad", at(0), [None, Some(OrgId(0))]);
-        let stale = |feeds: &Feeds, now| feeds.freshness(&orgs, at(now), Patience::default())[0].stale;
+        let stale = |feeds: &Feeds, now| feeds.freshness(&orgs, at(now), &Patience::default())[0].stale;
         feeds.heard("cad", at(180), [None, None]);
         assert!(!stale(&feeds, 240));
         assert!(stale(&feeds, 241));
+    }
+
+    /// A trust's integration engine sends both: its journeys keep it alive, and do not speak for the department.
+    #[test]
+    fn a_department_is_silent_whatever_came_first_and_although_ambulances_come() {
+        let orgs = orgs();
+        let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);
+        let (journey, attendance) = ([None, Some(OrgId(0))], [Some(OrgId(0)), None]);
+        for places in [[journey, attendance], [attendance, journey]] {
+            let mut feeds = Feeds::default();
+            places.into_iter().for_each(|places| feeds.heard("engine", at(0), places));
+            for minute in 0..=121 {
+                feeds.heard("engine", at(minute), journey);
+            }
+            let stale = |now| feeds.freshness(&orgs, at(now), &Patience::default())[0].stale;
+            assert!(!stale(120));
+            assert!(stale(121));
+        }
+    }
+
+    #[test]
+    fn a_retired_source_is_not_waited_for() {
+        let orgs = orgs();
+        let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);
+        let mut feeds = Feeds::default();
+        feeds.heard("old", at(0), [Some(OrgId(0)), None]);
+        feeds.heard("new", at(90), [Some(OrgId(0)), None]);
+        let retired = Patience { retired: vec!["old".to_owned()], ..Patience::default() };
+        assert!(feeds.freshness(&orgs, at(90), &Patience::default())[0].stale);
+        assert!(!feeds.freshness(&orgs, at(90), &retired)[0].stale);
+        assert_eq!(feeds.states(at(90), &retired).len(), 1);
     }
 
     #[test]
@@ -256,7 +301,7 @@ mod tests {
         }
         feeds.heard("a", at(0), [Some(OrgId(1)), None]);
         let stale = |feeds: &Feeds, now| {
-            let all = feeds.freshness(&orgs, at(now), Patience::default());
+            let all = feeds.freshness(&orgs, at(now), &Patience::default());
             [0, 1, 2, 3].map(|org: usize| all[org].stale)
         };
         // One fact of two hundred is not a tenth of the trust's.

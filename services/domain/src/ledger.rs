@@ -423,7 +423,8 @@ impl Ledger {
     }
 
     /// Spec 1.8: forgets entities whose newest instant and newest `recorded_at` are both older than `before`; a
-    /// journey also as long as an attendance names it. Hands the forgotten keys to `each`.
+    /// journey also as long as an attendance names it, and an attendance as long as its journey is not as old (its clock may
+    /// have started with it). Hands the forgotten keys to `each`.
     pub(crate) fn forget(&mut self, before: Second, each: &mut impl FnMut(EntityKey)) {
         let old = |record: &Record| {
             !record.is_silent()
@@ -432,9 +433,11 @@ impl Ledger {
         };
         for index in 0..self.attendances.records.len() as u32 {
             let record = &self.attendances.records[index as usize];
-            if old(record) {
+            let link = record.stated_link();
+            let journey = link.and_then(|link| self.journeys.find(link.place, link.reference));
+            let journey = journey.map(|index| &self.journeys.records[index as usize]);
+            if old(record) && journey.is_none_or(|journey| journey.is_silent() || old(journey)) {
                 each(EntityKey::Attendance(record.place, record.reference));
-                let link = record.stated_link();
                 self.relink(index, link, None);
                 self.attendances.remove(index);
             }

@@ -11,6 +11,8 @@ pub use table::MEASURES;
 pub use tag::{TEXT_BYTES_MAX, Tag, TagKind, TagText, TypeTag};
 pub use window::{DEFAULT_WINDOWS, Window};
 
+use std::fmt;
+
 use crate::organisations::Level;
 use crate::time::Minute;
 
@@ -105,6 +107,32 @@ pub struct Definition {
     pub fields: &'static [Field],
     /// Whether the sweep over the minutes makes it ([`crate::sweep`]); the others are made otherwise, or not yet.
     pub swept: bool,
+    /// Who says what it counts.
+    pub defined: Defined,
+}
+
+/// Who says what a measure counts. What it leaves out as implausible, unclosed or too old is always ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defined {
+    /// A public page or publication: which.
+    Publicly(&'static str),
+    /// Each row of these files of the configuration, with a source of its own.
+    ByRow(&'static str),
+    /// We do: no public definition was found.
+    ByUs,
+    /// Nobody: it is in the contract, and nothing publishes it yet.
+    NotPublishedYet,
+}
+
+impl fmt::Display for Defined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Defined::Publicly(source) => write!(f, "verified ({source})"),
+            Defined::ByRow(files) => write!(f, "as each row of {files} says"),
+            Defined::ByUs => f.write_str("UNVERIFIED (a definition of ours)"),
+            Defined::NotPublishedYet => f.write_str("not published yet"),
+        }
+    }
 }
 
 impl Definition {

@@ -237,7 +237,10 @@ impl Organisations {
                 None => org.level == Level::Nation,
                 Some(parent) => {
                     let above: Level = orgs[parent.index()].level;
-                    above > org.level && above != Level::Service
+                    match org.level {
+                        Level::Service => above == Level::Nation,
+                        level => above > level && above != Level::Service,
+                    }
                 }
             };
             if !fits {

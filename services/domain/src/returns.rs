@@ -117,9 +117,7 @@ impl Returns {
         let nobody = BTreeMap::new();
         let held = self.periods.get(&period).unwrap_or(&nobody);
         let mut point = StandardPoint::default();
-        // What a group of a single organisation says is what that one says.
-        let own = if let [only] = self.orgs.members(org) { *only } else { org };
-        if let Some(own) = held.get(&own) {
+        if let Some(own) = held.get(&org) {
             add(&mut point, own);
         } else {
             for (_, amounts) in held.iter().filter(|(below, _)| self.is_topmost_below(held, **below, org)) {

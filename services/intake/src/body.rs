@@ -231,7 +231,8 @@ impl Cutter {
     }
 
     fn hold(&mut self, bytes: &[u8]) {
-        let bytes = if self.held.is_empty() { bytes.trim_ascii_start() } else { bytes };
+        let is_start = self.form == Form::Lines && self.held.is_empty();
+        let bytes = if is_start { bytes.trim_ascii_start() } else { bytes };
         if bytes.is_empty() {
             return;
         }
@@ -314,7 +315,11 @@ impl Cutter {
             self.hold(last);
             self.returned = false;
         }
-        let piece = if direct { Piece { bytes: last.trim_ascii(), cut: None } } else { self.held.piece() };
+        let mut piece = if direct { Piece { bytes: last, cut: None } } else { self.held.piece() };
+        // In JSON an element is as long as it is: a form feed is no white space there, and would vanish.
+        if self.form == Form::Lines && piece.cut.is_none() {
+            piece.bytes = piece.bytes.trim_ascii();
+        }
         if !piece.bytes.is_empty() {
             self.events += 1;
             if self.events > self.events_max {
@@ -397,7 +402,7 @@ impl Held {
 
     fn piece(&self) -> Piece<'_> {
         match &self.large {
-            None => Piece { bytes: self.first.trim_ascii(), cut: None },
+            None => Piece { bytes: &self.first, cut: None },
             Some((length, digest)) => {
                 Piece { bytes: &self.first, cut: Some((*length, digest.clone().finalize().into())) }
             }

@@ -23,7 +23,7 @@ use domain::time::{Millis, rfc3339};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;
 
-use crate::feed::place::Named;
+use crate::feed::place::{Named, Place};
 use crate::feed::zone::Nearest;
 use crate::feed::{Column, FactName, Feed, InstantFact};
 use crate::hl7::adt::{LeftOut, Surroundings, states};
@@ -163,7 +163,7 @@ fn fault(outcome: Outcome, column: &str, what: &'static str) -> RowFault {
     RowFault { outcome, place, what }
 }
 
-impl<'r, R: References> RowReader<'r, '_, R>
+impl<'r, 'f, R: References> RowReader<'r, 'f, R>
 where
     Self: 'r,
 {
@@ -182,12 +182,19 @@ where
                 Some(stated.ok_or_else(missing)?)
             }
         };
-        let site = self.site()?;
+        let place = self.place();
+        let site = self.site(place)?;
         let reference = self.reference(&site)?;
         let mut attendance = Attendance::new(site, reference);
         self.facts(recorded, &mut attendance)?;
+        let is_of_site = |place: &&Place| place.site.as_deref().is_none_or(|own| own == attendance.site);
+        let kind =
+            place.filter(|place| !place.outside).filter(is_of_site).and_then(|place| place.department_type);
         if !states(&attendance) {
             return Err(fault(Outcome::Malformed, "", "the row states no fact"));
+        }
+        if let (Some(kind), Fact::Absent) = (kind, attendance.department_type) {
+            attendance.department_type = Fact::Stated(kind);
         }
         let statement = Statement::Attendance(attendance);
         let mut newest = None;
@@ -223,23 +230,23 @@ where
         }
     }
 
-    fn site(&self) -> Result<Cow<'r, str>, RowFault> {
+    /// What the feed's rows say of where the patient was. A CSV row does not say since when, so no area is stated.
+    fn place(&self) -> Option<&'f Place> {
+        let cell = |index: Option<usize>| index.and_then(|index| self.cell(index)).unwrap_or_default();
+        let (sender, point_of_care) = (cell(self.layout.sender), cell(self.layout.point_of_care));
+        self.around.feed.place(&Named { sender, point_of_care, ..Named::default() })
+    }
+
+    fn site(&self, place: Option<&Place>) -> Result<Cow<'r, str>, RowFault> {
         let (feed, layout) = (self.around.feed, self.layout);
         let own = layout.site.map(|index| self.text(index, &feed.csv.site)).transpose()?.flatten();
         let site = match own {
             Some(site) => Cow::Borrowed(site),
             None => {
-                let cell =
-                    |index: Option<usize>| index.and_then(|index| self.cell(index)).unwrap_or_default();
-                let named = Named {
-                    sender: cell(layout.sender),
-                    point_of_care: cell(layout.point_of_care),
-                    ..Named::default()
-                };
-                let place = feed.place(&named).and_then(|place| place.site.clone());
                 let what = "no column, no [[place]] and not the feed says which site this is";
                 Cow::Owned(
                     place
+                        .and_then(|place| place.site.clone())
                         .or_else(|| feed.site.clone())
                         .ok_or_else(|| fault(Outcome::UnknownPlace, &feed.csv.site, what))?,
                 )

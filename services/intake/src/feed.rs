@@ -271,6 +271,11 @@ impl Feed {
         self.places.iter().any(|row| !row.place.outside)
     }
 
+    /// Whether any row says what a place is. Else no place is outside the department.
+    pub fn knows_places(&self) -> bool {
+        !self.places.is_empty()
+    }
+
     /// Whether it may speak for that site.
     pub fn may_speak_for(&self, site: &str, organisations: &Organisations) -> bool {
         self.orgs.is_empty()

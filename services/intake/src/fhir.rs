@@ -32,7 +32,7 @@ use contract::References;
 use crate::feed::codes::{CodeSet, Coded};
 use crate::feed::place::{Named, Place};
 use crate::feed::{FactName, Feed};
-use resource::{Encounter, Extension, Identifier, Kind, Period};
+use resource::{Bundle, Encounter, Entry, Extension, Identifier, Kind, Period};
 
 /// Codes of sites and organisations.
 const ODS_SITE: &str = "https://fhir.nhs.uk/Id/ods-site-code";
@@ -130,6 +130,39 @@ pub(crate) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Resul
 pub(crate) fn is_a(bytes: &[u8], kind: &str) -> Result<bool, Fault> {
     let found: Kind<'_> = read(bytes, "Resource")?;
     Ok(found.resource_type.as_deref() == Some(kind))
+}
+
+/// Reads a Bundle; its resources are read one by one.
+pub(crate) fn bundle(bytes: &[u8]) -> Result<Bundle<'_>, Fault> {
+    if !is_a(bytes, "Bundle")? {
+        return Err(Fault::malformed(
+            "Resource.resourceType",
+            "must be Bundle; an Encounter goes to /Encounter",
+        ));
+    }
+    read(bytes, "Bundle")
+}
+
+impl Bundle<'_> {
+    /// When its resources were recorded, where they do not say so themselves.
+    pub(crate) fn recorded(&self) -> Option<Millis> {
+        self.timestamp.as_deref().and_then(|text| rfc3339(text.as_bytes()))
+    }
+}
+
+impl Entry<'_> {
+    /// The bytes of its Encounter, or why it is passed over.
+    pub(crate) fn encounter(&self) -> Result<&[u8], &'static str> {
+        let method = self.request.as_ref().and_then(|request| request.method.as_deref());
+        if !matches!(method, None | Some("POST" | "PUT")) {
+            return Err(
+                "only POST and PUT are read; to take a visit back send it with status entered-in-error",
+            );
+        }
+        let bytes = self.resource.ok_or("the entry has no resource")?.get().as_bytes();
+        let is_encounter = is_a(bytes, "Encounter").unwrap_or(false);
+        is_encounter.then_some(bytes).ok_or("no resource but Encounter is read")
+    }
 }
 
 /// Translates the bytes of an Encounter.

@@ -5,7 +5,8 @@
 //!
 //! - Separators are those of MSH-1 and MSH-2, also the five of v2.7 (`^~\&#`); one that MSH-2 leaves out is none.
 //! - Segments end in CR, LF or CRLF. Where they end in CR, a line after a lone LF that has no field separator and is no
-//!   segment is text that goes on (a line break in a comment); everything else that is no segment is an error.
+//!   segment is text that goes on (a line break in a comment), but not after MSH; everything else that is no segment is
+//!   an error.
 //! - Characters: separators, numbers and codes are ASCII in every encoding that we take (Windows-1252, which is assumed
 //!   without MSH-18, ISO 8859, UTF-8), and only ASCII is read into values. So nothing is decoded.
 //! - An empty field says nothing; `""` retracts.
@@ -107,7 +108,10 @@ impl<'a> Message<'a> {
             if begins_segment(text, self.separators.field) {
                 self.segments.push(Span { start, end });
             } else if !text.is_empty() {
-                let goes_on = after_lone_lf && cr_ends && memchr(self.separators.field, text).is_none();
+                // The header holds no text: it is repeated in the answer.
+                let after_header = self.segments.len() == 1;
+                let has_field = memchr(self.separators.field, text).is_some();
+                let goes_on = after_lone_lf && cr_ends && !after_header && !has_field;
                 match self.segments.last_mut() {
                     Some(last) if goes_on => last.end = end,
                     Some(_) | None => return Err(ScanError::NoSegment { line, byte: start }),
@@ -368,7 +372,7 @@ pub fn messages(file: &[u8]) -> Vec<(usize, &[u8])> {
     }
     ends.push(file.len());
     let cut = |(line, from): (usize, usize)| {
-        let until = ends.iter().copied().find(|end| *end > from).unwrap_or(file.len());
+        let until = ends.get(ends.partition_point(|end| *end <= from)).copied().unwrap_or(file.len());
         let text = &file[from..until];
         let last = text.iter().rposition(|byte| !matches!(byte, 0x0b | 0x1c | b'\r' | b'\n' | b' '));
         (line, &text[..last.map_or(0, |at| at + 1)])

@@ -97,6 +97,8 @@ pub struct Intake {
     pub access: Access,
     /// The senders of FHIR resources.
     pub feeds: Vec<Feed>,
+    /// The names of those whose messages a listener for MLLP takes.
+    pub listened: Vec<String>,
     /// What posts may use.
     pub limits: Limits,
     /// Seals what is refused; `None`: it is kept as it came.
@@ -119,6 +121,7 @@ struct Inner {
     desk: Arc<Desk>,
     access: Access,
     feeds: Vec<Feed>,
+    listened: Vec<String>,
     limits: Limits,
     writes: Arc<Semaphore>,
 }
@@ -143,8 +146,8 @@ impl IntakeState {
             held_max: intake.limits.buffer_bytes,
         };
         let writes = Arc::new(Semaphore::new(intake.limits.writes));
-        let (access, feeds, limits) = (intake.access, intake.feeds, intake.limits);
-        IntakeState(Arc::new(Inner { desk: Arc::new(desk), access, feeds, limits, writes }))
+        let (access, feeds, listened, limits) = (intake.access, intake.feeds, intake.listened, intake.limits);
+        IntakeState(Arc::new(Inner { desk: Arc::new(desk), access, feeds, listened, limits, writes }))
     }
 }
 

@@ -27,7 +27,7 @@ pub enum Frame<'a> {
 }
 
 /// Cuts a stream into frames as its bytes come. A byte is looked at once, however the stream is divided, and a frame is
-/// handed out where it lies. Bytes outside frames are passed over and counted.
+/// handed out where it lies. Bytes outside frames are passed over and counted, as are frames with nothing in them.
 ///
 /// - A frame ends at `1C 0D`, also at a `1C` before `0B`: some senders leave the `0D` out.
 /// - A `0B` before `MSH` within a frame begins a new one: a sender that broke off came back. Any other `0B` within a
@@ -90,7 +90,7 @@ impl Decoder {
         self.inside
     }
 
-    /// Bytes that stood outside frames.
+    /// Bytes that stood outside frames, and empty frames.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
@@ -121,10 +121,11 @@ impl Decoder {
                     let (length, digest) = ((end - start) as u64, Sha256::digest(&self.buffer[start..end]));
                     return Some(Frame::TooLarge(&self.buffer[head], length, digest.into()));
                 }
-                None if !is_broken => return Some(Frame::Whole(&self.buffer[head])),
-                None if end > start => return Some(Frame::Broken(&self.buffer[head])),
+                None if end > start && is_broken => return Some(Frame::Broken(&self.buffer[head])),
+                None if end > start => return Some(Frame::Whole(&self.buffer[head])),
                 // Nothing stood between two beginnings.
-                None => {}
+                None if is_broken => {}
+                None => self.skipped += 1 + length as u64,
             }
         }
     }

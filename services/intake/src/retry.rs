@@ -70,7 +70,7 @@ impl Retry {
             feed: self.feed(refusal)?,
             organisations: &self.rules.organisations,
             references: &self.rules.pseudonyms,
-            recorded: refusal.at,
+            recorded: refusal.recorded.unwrap_or(refusal.at),
         };
         let judged = self.rules.judge_encounter(bytes, around, None);
         judged.map(|(records, _)| records).map_err(|fault| (fault.outcome, fault.to_string()))

@@ -1,4 +1,5 @@
-//! What a feed makes of a file of HL7 messages, message by message: `sitrep feed test`. Pure.
+//! What a door makes of what is sent, without a server: for `sitrep feed test` a file of HL7 messages, message by message;
+//! for the fuzz targets also a body and a FHIR resource. Pure.
 //!
 //! It shows events with their pseudonyms and the names of fields that are wrong, and nothing else of a message.
 
@@ -8,20 +9,66 @@ use domain::event::Event;
 use domain::standard::Standards;
 use domain::time::Millis;
 
+use crate::body::{Body, BodyError, Form, Piece, is_json};
+use crate::fhir;
 use crate::hl7::adt::{Surroundings, translate};
 use crate::hl7::{Message, messages};
 
-/// The events of one FHIR Encounter, or why it is refused: the outcome, the element and what would be right.
-pub fn try_encounter<R: References>(
+/// A body of more than this is refused here.
+const BODY_BYTES: usize = 1 << 20;
+/// A body of more events is refused here.
+const BODY_EVENTS: usize = 10_000;
+
+/// The events of a post's body that comes in these chunks, each as its bytes; or why nothing of it is taken. `packed`:
+/// it is gzip.
+pub fn try_body<'c>(
+    content_type: &str,
+    packed: bool,
+    chunks: impl Iterator<Item = &'c [u8]>,
+) -> Result<Vec<Vec<u8>>, String> {
+    let (form, mut events) = (Form::of(Some(content_type)), Vec::new());
+    let mut each = |piece: Piece<'_>| {
+        if form == Form::Json && !is_json(piece.bytes) {
+            return Err(BodyError::NotJson);
+        }
+        events.push(piece.bytes.to_vec());
+        Ok(())
+    };
+    let mut body = Body::new(form, packed, BODY_BYTES, BODY_EVENTS);
+    let take = || {
+        for chunk in chunks {
+            body.push(chunk, &mut each)?;
+        }
+        body.finish(&mut each)
+    };
+    take().map_err(|error: BodyError| error.to_string())?;
+    Ok(events)
+}
+
+/// The events of a FHIR Encounter, or of each in a Bundle; or why one is refused: the outcome, the element and what
+/// would be right. What else a Bundle has is passed over.
+pub fn try_resource<R: References>(
     bytes: &[u8],
     around: Surroundings<'_, R>,
-) -> Result<Vec<Event<'static>>, String> {
-    let recorded = around.received.unwrap_or(Millis(0));
-    let Surroundings { feed, organisations, references, .. } = around;
-    let around = crate::fhir::Surroundings { feed, organisations, references, recorded };
-    let translation = crate::fhir::translate(bytes, around)
-        .map_err(|fault| format!("{}: {fault}", fault.outcome.as_str()))?;
-    Ok(translation.events)
+) -> Vec<Result<Vec<Event<'static>>, String>> {
+    let Surroundings { feed, organisations, references, received } = around;
+    let told = |fault: fhir::Fault| format!("{}: {fault}", fault.outcome.as_str());
+    let each = |bytes: &[u8], recorded| {
+        let around = fhir::Surroundings { feed, organisations, references, recorded };
+        fhir::translate(bytes, around).map(|translation| translation.events).map_err(told)
+    };
+    let recorded = received.unwrap_or(Millis(0));
+    if !fhir::is_a(bytes, "Bundle").unwrap_or(false) {
+        return vec![each(bytes, recorded)];
+    }
+    match fhir::bundle(bytes) {
+        Ok(bundle) => {
+            let recorded = bundle.recorded().unwrap_or(recorded);
+            let encounters = bundle.entry.0.iter().filter_map(|entry| entry.encounter().ok());
+            encounters.map(|bytes| each(bytes, recorded)).collect()
+        }
+        Err(fault) => vec![Err(told(fault))],
+    }
 }
 
 /// How many messages there were, and what became of them.

@@ -159,6 +159,32 @@ fn a_row_without_a_date_of_recording_has_that_of_its_newest_instant() {
     assert_eq!(said.len(), 6);
 }
 
+/// A place says the site and, unless a column does, the department's type; of another site than the row's, or outside, it
+/// says nothing.
+#[test]
+fn a_place_states_the_type_of_its_department() {
+    let feed = feed(
+        "site = \"RXF-T1\"\n[csv]\nref = \"ref\"\npoint_of_care = \"place\"\nsite = \"site\"\n[csv.columns]\narrived_at = [\"in\"]\n\
+         department_type = [\"type\"]\n[[place]]\npoint_of_care = [\"UTC\"]\nsite = \"RXF-T3\"\ndepartment_type = 3\narea = \"utc\"\n\
+         [[place]]\npoint_of_care = [\"EYE\"]\ndepartment_type = 2\n[[place]]\npoint_of_care = [\"WARD*\"]\noutside = true\ndepartment_type = 5\n",
+    );
+    for (cells, said) in [
+        ("UTC,,", "department_type=3 site=RXF-T3"),
+        ("EYE,,", "department_type=2 site=RXF-T1"),
+        ("EYE,RXF-T3,", "department_type=2 site=RXF-T3"),
+        ("EYE,,01", "department_type=1 site=RXF-T1"),
+        ("UTC,RXF-T1,", "site=RXF-T1"),
+        ("WARD7,,", "site=RXF-T1"),
+        ("AE,,", "site=RXF-T1"),
+    ] {
+        let csv = format!("ref,in,place,site,type\n1,2026-11-05T10:00:00Z,{cells}\n");
+        let expected = format!("2: line-2 2026-11-05T10:00:00Z arrived_at=2026-11-05T10:00:00Z {said}");
+        assert_eq!(rows(&feed, csv.as_bytes()).expect("CSV"), [expected], "{cells}");
+    }
+    let bare = rows(&feed, b"ref,in,place,site,type\n1,,UTC,,\n").expect("CSV");
+    assert_eq!(bare, ["2: malformed: the row states no fact"]);
+}
+
 #[test]
 fn a_file_that_does_not_fit_its_feed_says_so_at_once() {
     let example = Feed::read(&example(), &organisations()).expect("the example");

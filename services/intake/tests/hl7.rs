@@ -68,6 +68,49 @@ fn every_file_of_messages_becomes_what_is_expected() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// A departure is taken back by an A12 if the move that it cancels may have led from the department out of it: what the
+/// feed says of places, PV1-3 (where the patient is now), PV1-6 (where the patient was meant to go).
+#[test]
+fn an_a12_reopens_what_its_move_may_have_closed_and_nothing_else() {
+    const NONE: &str = "";
+    const DEPARTMENT: &str = "[[place]]\npoint_of_care = [\"AE\"]\n";
+    const WARDS: &str = "[[place]]\npoint_of_care = [\"WARD*\"]\noutside = true\n";
+    let organisations = organisations();
+    for (places, now, cancelled, reopens) in [
+        // Nothing is known to be outside, so no move has closed anything.
+        (NONE, "TRI^1", "MAJ^1", false),
+        (NONE, "TRI^1", "", false),
+        (WARDS, "TRI^1", "MAJ^1", false),
+        (WARDS, "TRI^1", "WARD7", true),
+        (WARDS, "TRI^1", "", true),
+        (WARDS, "WARD8", "WARD7", false),
+        (DEPARTMENT, "AE^MAJ1", "AE^RESUS2", false),
+        (DEPARTMENT, "AE^MAJ1", "WARD7", true),
+        (DEPARTMENT, "AE^MAJ1", "", true),
+        (DEPARTMENT, "", "WARD7", true),
+        (DEPARTMENT, "", "AE^MAJ1", false),
+        // Back to a place that the patient had left the department for.
+        (DEPARTMENT, "WARD8", "WARD7", false),
+        (DEPARTMENT, "WARD8", "AE^MAJ1", false),
+        (DEPARTMENT, "WARD8", "", false),
+    ] {
+        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+        fs::write(file.path(), format!("source = \"a\"\nsite = \"RXF-T1\"\n{places}")).unwrap();
+        let feed = Feed::read(file.path(), &organisations).unwrap();
+        let around =
+            Surroundings { feed: &feed, organisations: &organisations, references: &Hashed, received: None };
+        let message = format!(
+            "MSH|^~\\&|EPR|RXF|||20261105120000||ADT^A12|1|P|2.4\rEVN|A12|20261105120000||||20261105105500\r\
+             PV1|1|E|{now}|||{cancelled}|||||||||||||V1\r"
+        );
+        let mut said = String::new();
+        try_messages(message.as_bytes(), around, &mut |line| said.push_str(line));
+        assert!(said.contains("\"location\":{\"area\":null"), "{said}");
+        let is_reopened = said.contains("\"departed_at\":null,\"disposal\":null");
+        assert_eq!(is_reopened, reopens, "{places:?} {now} {cancelled}: {said}");
+    }
+}
+
 /// A file is the same however its lines end and whether its messages are in frames.
 #[test]
 fn line_ends_and_frames_change_nothing() {

@@ -56,7 +56,7 @@ fn replay(organisations: &Arc<Organisations>) -> Replay {
         windows: DEFAULT_WINDOWS.to_vec(),
         exclude_disposals: Vec::new(),
         horizon_minutes: 14 * 1_440,
-        patience: Patience { source_ms: 3_600_000, site_ms: 7_200_000 },
+        patience: Patience::default(),
     })
 }
 

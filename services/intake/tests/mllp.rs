@@ -341,8 +341,8 @@ fn what_is_no_message_at_all_is_answered_too() {
         let door = door_with(Limits { frame_bytes: 1_024, ..LIMITS }, None, &[]).await;
         let mut sender = door.connect().await;
         for (bytes, id, reason) in [
-            (&b"\x0b\x1c\r"[..], "", Outcome::Malformed),
-            (b"\x0bnonsense\x1c\r", "", Outcome::Malformed),
+            // A frame with nothing in it is passed over.
+            (&b"\x0b\x1c\r\x0bnonsense\x1c\r"[..], "", Outcome::Malformed),
             (b"\x0bMSH|^~\\&|EPR|RXF|||20261121140709||ADT^A04|9|P|2.4\rPI|1\x1c\r", "9", Outcome::Malformed),
             (b"\x0bMSH|^~\\&|EPR|RXF|||20261121140709||ORU^R01|10|P|2.4\x1c\r", "10", Outcome::Malformed),
         ] {
@@ -446,6 +446,11 @@ fn who_says_nothing_or_never_ends_is_cut() {
         let mut sender = door.connect().await;
         sender.send(b"\x0bMSH|").await;
         assert!(sender.is_closed().await);
+        // Nor does a message that goes on for ever.
+        let mut sender = door.connect().await;
+        sender.send(b"\x0bMSH|").await;
+        let going_on = async { while sender.stream.write_all(b"x").await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(10), going_on).await.expect("it is cut");
         door.stop().await;
     });
 }

@@ -3,15 +3,17 @@
 //!
 //! Run with `-dedup.minScrapeInterval=60s` it keeps the **newest stamp** of each minute (m − 60 s, m]. So a value of minute m is
 //! stamped within that minute, by how late it is written: m − 60 s + (1 + slot) ms, where the slot rises with the age of the
-//! minute. No memory is needed for that but this: two writes of a point in one slot are put one slot apart.
+//! minute. Two writes of a point in one slot are put one slot apart, *ahead* of the clock. How far ahead they may be is kept
+//! durably, before it is used: a process that starts begins behind all that the one before may have written.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use runtime::checkpoint::{Checkpoint, CheckpointError};
 use runtime::clock::Clock;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::sink::{Attempt, Sink};
+use crate::sink::{Attempt, Away, AwayReason, Sink};
 
 /// The age of a minute is told apart so finely: up to this age in seconds, in slots of so many milliseconds.
 const STEPS: [(i64, i64); 4] = [
@@ -22,11 +24,24 @@ const STEPS: [(i64, i64); 4] = [
     (3_650 * 86_400, 86_400_000),
 ];
 
+/// The widest slot of what is not a return.
+const WIDTH_MS: i64 = STEPS[2].1;
+
 /// Stamps are within the minute: m − 60 s + 1 ms to m − 1 ms.
 const SLOT_MAX: u32 = 59_998;
 
-/// A process that was killed may have put writes so many slots ahead: the next one begins behind them.
-const AHEAD: u32 = 16;
+/// What the process before may have written ahead of the clock if nothing says so, in slots: of a store that is new,
+/// or with the file lost.
+const AHEAD_UNKNOWN: u32 = 1_024;
+
+/// So much more than is needed is kept, so that it is seldom written.
+const AHEAD_ROOM: u32 = 16;
+
+/// The name under which it is kept.
+const AHEAD: &str = "ahead";
+
+/// What was put ahead long ago is behind the clock by now: so often it is looked at anew, in milliseconds.
+const LOOKED_AT_MS: i64 = 3_600_000;
 
 /// Beyond so many remembered points those are forgotten whose slot is over.
 const REMEMBERED: usize = 200_000;
@@ -35,25 +50,52 @@ const REMEMBERED: usize = 200_000;
 pub struct Victoria<S> {
     inner: S,
     clock: Arc<dyn Clock>,
+    slots: Mutex<Slots>,
+}
+
+/// Which slots were given.
+struct Slots {
+    kept: Checkpoint,
     started_ms: i64,
+    /// So many slots ahead of the clock is everything that this process writes at first.
+    begin_ahead: u32,
+    /// No write is further ahead of the clock than this, in slots; kept durably.
+    most_ahead: u32,
+    looked_at_ms: i64,
     /// The newest slot of each organisation's measure at a minute, by hash; with its minute, in milliseconds.
-    newest: Mutex<HashMap<u64, (i64, u32)>>,
+    newest: HashMap<u64, (i64, u32)>,
 }
 
 impl<S: Sink> Victoria<S> {
-    /// Stamps what goes to `inner`.
-    pub fn new(inner: S, clock: Arc<dyn Clock>) -> Victoria<S> {
-        let started_ms = clock.now_ms();
-        Victoria { inner, clock, started_ms, newest: Mutex::default() }
+    /// Stamps what goes to `inner`. `kept` is a checkpoint of its own, which must not be lost while the store lives.
+    pub fn new(inner: S, kept: Checkpoint, clock: Arc<dyn Clock>) -> Result<Victoria<S>, CheckpointError> {
+        let slots = Mutex::new(Slots::new(kept, clock.now_ms())?);
+        Ok(Victoria { inner, clock, slots })
+    }
+}
+
+impl Slots {
+    fn new(kept: Checkpoint, now_ms: i64) -> Result<Slots, CheckpointError> {
+        let number = |bytes: &[u8]| Some(u32::from_le_bytes(bytes.try_into().ok()?));
+        let before = kept.meta(AHEAD).and_then(number).unwrap_or(AHEAD_UNKNOWN);
+        let (begin_ahead, newest) = (before.saturating_add(1).min(SLOT_MAX), HashMap::new());
+        let mut slots =
+            Slots { kept, started_ms: now_ms, begin_ahead, most_ahead: 0, looked_at_ms: now_ms, newest };
+        slots.keep(begin_ahead)?;
+        Ok(slots)
     }
 
-    /// The lines with their new stamps.
-    fn stamped(&self, lines: &[u8]) -> Vec<u8> {
-        let now_ms = self.clock.now_ms();
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        if newest.len() > REMEMBERED {
-            newest.retain(|_, (minute_ms, slot)| slot_at(now_ms - *minute_ms).0 <= *slot);
-        }
+    /// From now on a write may be so far ahead.
+    fn keep(&mut self, most_ahead: u32) -> Result<(), CheckpointError> {
+        self.kept.save(std::iter::empty(), &[(AHEAD, &most_ahead.to_le_bytes())])?;
+        self.most_ahead = most_ahead;
+        Ok(())
+    }
+
+    /// The lines with their new stamps. What they need ahead is kept before they are given.
+    fn stamped(&mut self, lines: &[u8], now_ms: i64) -> Result<Vec<u8>, CheckpointError> {
+        self.look(now_ms)?;
+        let mut most_ahead = 0;
         // Lines of one point's organisation and measure that stand in one write get one slot: each point is in it once.
         let mut here: HashMap<u64, u32> = HashMap::new();
         let mut out = Vec::with_capacity(lines.len());
@@ -64,22 +106,45 @@ impl<S: Sink> Victoria<S> {
             };
             let key = key(text, stamp_ms);
             let slot = *here.entry(key).or_insert_with(|| {
-                let slot = self.slot(now_ms, stamp_ms).max(newest.get(&key).map_or(0, |known| known.1 + 1));
-                let slot = slot.min(SLOT_MAX);
-                newest.insert(key, (stamp_ms, slot));
+                let behind_itself = self.newest.get(&key).map_or(0, |known| known.1 + 1);
+                let slot = self.slot(now_ms, stamp_ms).max(behind_itself).min(SLOT_MAX);
+                most_ahead = most_ahead.max(slot.saturating_sub(slot_at(now_ms - stamp_ms).0));
+                self.newest.insert(key, (stamp_ms, slot));
                 slot
             });
             out.extend_from_slice(text);
             out.extend_from_slice(format!(" {}000000\n", stamp_ms - 60_000 + 1 + i64::from(slot)).as_bytes());
         }
-        out
+        if most_ahead > self.most_ahead {
+            self.keep(most_ahead + AHEAD_ROOM)?;
+        }
+        Ok(out)
     }
 
-    /// The slot of a write by the clock, at first with room for what a former process may have put ahead.
+    /// The slot of a write by the clock, at first behind whatever a former process may have put ahead.
     fn slot(&self, now_ms: i64, minute_ms: i64) -> u32 {
         let (slot, width_ms) = slot_at(now_ms - minute_ms);
-        let is_young = now_ms - self.started_ms < i64::from(AHEAD) * width_ms;
-        if is_young { (slot + AHEAD).min(SLOT_MAX) } else { slot }
+        let is_young = now_ms - self.started_ms < i64::from(self.begin_ahead) * width_ms;
+        if is_young { slot + self.begin_ahead } else { slot }
+    }
+
+    /// Forgets points whose slot is over, and now and then takes back what is kept, to what still is ahead.
+    fn look(&mut self, now_ms: i64) -> Result<(), CheckpointError> {
+        let is_time = now_ms - self.looked_at_ms >= LOOKED_AT_MS;
+        if is_time || self.newest.len() > REMEMBERED {
+            self.newest.retain(|_, (minute_ms, slot)| slot_at(now_ms - *minute_ms).0 <= *slot);
+        }
+        if is_time {
+            self.looked_at_ms = now_ms;
+            // Of what processes before may have put ahead, the clock has not come by this yet.
+            let of_others = i64::from(self.begin_ahead) - (now_ms - self.started_ms) / WIDTH_MS;
+            let of_ours = self.newest.values().map(|(minute_ms, slot)| slot - slot_at(now_ms - minute_ms).0);
+            let needed = of_ours.max().unwrap_or(0).max(of_others.max(0) as u32) + AHEAD_ROOM;
+            if needed < self.most_ahead {
+                self.keep(needed)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,7 +184,18 @@ fn key(text: &[u8], stamp_ms: i64) -> u64 {
 
 impl<S: Sink> Sink for Victoria<S> {
     async fn write(&self, lines: &[u8]) -> Attempt {
-        self.inner.write(&self.stamped(lines)).await
+        let stamped =
+            self.slots.lock().unwrap_or_else(PoisonError::into_inner).stamped(lines, self.clock.now_ms());
+        match stamped {
+            Ok(stamped) => self.inner.write(&stamped).await,
+            // Nothing was sent; the slots that it got stay unused.
+            Err(error) => Attempt::Away(Away {
+                reason: AwayReason::Unavailable,
+                retry_after: None,
+                perhaps_written: false,
+                detail: error.to_string(),
+            }),
+        }
     }
 
     async fn probe(&self) -> Attempt {
@@ -132,7 +208,7 @@ pub enum Store<S> {
     /// It overwrites: InfluxDB.
     Overwrites(S),
     /// VictoriaMetrics.
-    Victoria(Victoria<S>),
+    Victoria(Box<Victoria<S>>),
 }
 
 impl<S: Sink> Sink for Store<S> {
@@ -155,7 +231,11 @@ impl<S: Sink> Sink for Store<S> {
 mod tests {
     use std::time::Duration;
 
+    use rand::seq::IndexedRandom;
+    use rand::{Rng, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
     use runtime::clock::ManualClock;
+    use tempfile::TempDir;
 
     use super::*;
 
@@ -185,10 +265,16 @@ mod tests {
         text.lines().map(|line| stamp(line) / 1_000_000 - (MINUTE_MS - 60_000)).collect()
     }
 
+    fn kept(folder: &TempDir) -> Checkpoint {
+        Checkpoint::open(&folder.path().join("kept")).unwrap()
+    }
+
     /// A sink that has run for long.
-    fn sink(clock: &Arc<ManualClock>) -> Victoria<Paper> {
-        let sink = Victoria::new(Paper::default(), clock.clone());
-        Victoria { started_ms: i64::MIN / 2, ..sink }
+    fn sink(clock: &Arc<ManualClock>) -> (TempDir, Victoria<Paper>) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut slots = Slots::new(kept(&folder), clock.now_ms()).unwrap();
+        (slots.started_ms, slots.begin_ahead) = (i64::MIN / 2, 0);
+        (folder, Victoria { inner: Paper::default(), clock: clock.clone(), slots: Mutex::new(slots) })
     }
 
     fn line(org: &str, window: &str, value: u32) -> String {
@@ -218,7 +304,7 @@ mod tests {
     #[test]
     fn a_later_write_of_a_point_has_a_later_stamp_within_its_minute() {
         let clock = Arc::new(ManualClock::new(MINUTE_MS + 250));
-        let sink = sink(&clock);
+        let (_folder, sink) = sink(&clock);
         assert_eq!(write(&sink, &line("A", "4h", 30)), [3]);
         assert_eq!(write(&sink, &line("A", "4h", 29)), [4], "in the same slot: one apart");
         assert_eq!(write(&sink, &line("A", "4h", 0)), [5]);
@@ -238,7 +324,7 @@ mod tests {
     #[test]
     fn lines_of_one_write_are_not_moved_apart() {
         let clock = Arc::new(ManualClock::new(MINUTE_MS));
-        let sink = sink(&clock);
+        let (_folder, sink) = sink(&clock);
         let both = [line("A", "1h", 1), line("A", "4h", 2), line("B", "4h", 2)].concat();
         assert_eq!(write(&sink, &both), [1, 1, 1]);
         assert_eq!(write(&sink, &both), [2, 2, 2]);
@@ -251,9 +337,53 @@ mod tests {
     #[test]
     fn after_a_crash_the_next_process_writes_behind_what_was_put_ahead() {
         let clock = Arc::new(ManualClock::new(MINUTE_MS + 2 * 86_400_000));
-        let first = sink(&clock);
-        let before: Vec<i64> = (0..10).map(|value| write(&first, &line("A", "4h", value))[0]).collect();
-        let second = Victoria::new(Paper::default(), clock.clone());
-        assert!(write(&second, &line("A", "4h", 99))[0] > before[9]);
+        let folder = tempfile::tempdir().unwrap();
+        let start = || Victoria::new(Paper::default(), kept(&folder), clock.clone()).unwrap();
+        let first = start();
+        let before: Vec<i64> = (0..300).map(|value| write(&first, &line("A", "4h", value))[0]).collect();
+        drop(first);
+        // It has less to say of the point, having read more at once.
+        assert!(write(&start(), &line("A", "4h", 99))[0] > before[299]);
+    }
+
+    /// However often it is killed, whatever the clock does in between.
+    #[test]
+    fn a_later_write_has_a_later_stamp_in_any_history() {
+        for seed in 0..200 {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            let clock = Arc::new(ManualClock::new(MINUTE_MS + rng.random_range(0..13 * 86_400_000)));
+            let folder = tempfile::tempdir().unwrap();
+            let start = || Victoria::new(Paper::default(), kept(&folder), clock.clone()).unwrap();
+            let (mut sink, mut before) = (start(), 0);
+            for step in 0..40 {
+                if rng.random_bool(0.2) {
+                    drop(sink);
+                    sink = start();
+                }
+                let most_ms = [0, 300, 10_000, 4_000_000].choose(&mut rng).copied().unwrap();
+                clock.advance(Duration::from_millis(rng.random_range(0..=most_ms)));
+                for _ in 0..rng.random_range(1..=30) {
+                    let stamp = write(&sink, &line("A", "4h", 1))[0];
+                    assert!(before < stamp && stamp < 60_000, "seed {seed}, step {step}: {before}, {stamp}");
+                    before = stamp;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_ahead_is_taken_back_when_the_clock_has_come_by() {
+        let clock = Arc::new(ManualClock::new(MINUTE_MS));
+        let folder = tempfile::tempdir().unwrap();
+        let sink = Victoria::new(Paper::default(), kept(&folder), clock.clone()).unwrap();
+        let most_ahead = || sink.slots.lock().unwrap().most_ahead;
+        write(&sink, &line("A", "4h", 1));
+        assert_eq!(most_ahead(), AHEAD_UNKNOWN + 1);
+        clock.advance(Duration::from_secs(3_600));
+        write(&sink, &line("A", "4h", 1));
+        assert!(most_ahead() >= AHEAD_UNKNOWN, "minutes of days ago may still be ahead");
+        clock.advance(Duration::from_secs(12 * 3_600));
+        write(&sink, &line("A", "4h", 1));
+        assert_eq!(most_ahead(), AHEAD_ROOM);
     }
 }

@@ -89,6 +89,10 @@ pub trait Reader {
         timeout: Duration,
         each: &mut dyn FnMut(RecordView<'_>),
     ) -> Result<usize, LogError>;
+
+    /// Whether everything before these offsets (by topic and partition) was handed out or is no record, as the end of a
+    /// transaction is none. To be asked after a poll that gave nothing.
+    fn has_reached(&self, ends: &[Vec<u64>]) -> bool;
 }
 
 /// How a topic must be set up; `None` leaves it to the log.

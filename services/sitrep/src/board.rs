@@ -6,14 +6,14 @@ use std::sync::Arc;
 use anyhow::Result;
 use axum::Router;
 use board::api::{self, Board, Limits};
-use board::live::{Live, Mode, Target};
+use board::live::{Live, Mode};
 use board::read::Reader;
 use board::service::{self, Service};
 use board::store::{Options, Store};
 use domain::alert::value::Value;
 use domain::measures::Measure;
 use domain::organisations::{Level, Organisations};
-use domain::time::{LondonDays, Millis, Minute};
+use domain::target::Target;
 use runtime::log::embedded::EmbeddedLog;
 
 use crate::cli::BoardArgs;
@@ -43,10 +43,9 @@ fn still(args: &BoardArgs, config: config::Config, dir: &Path) -> Result<()> {
     let at = args.at.as_deref().map(|text| instant(text, "--at")).transpose()?.map(|at| at.minute());
     let reader = Reader::open(dir).map_err(fault)?;
     let organisations = reader.organisations().map_err(fault)?.unwrap_or_default();
-    let tables = shown(&config, &organisations)?;
-    let minute = at.or(reader.newest_minute().map_err(fault)?);
-    let target = minute.and_then(|minute| target(&tables, minute));
-    let live = service::still(dir, at, None, target).map_err(fault)?;
+    // Which windows a kept store has was said when it was filled.
+    let tables = api::Tables { windows: Vec::new(), ..shown(&config, &organisations)? };
+    let live = service::still(dir, at, None, target(&tables)).map_err(fault)?;
     // A board that stands still reads no log; an empty one in a folder of its own stands for it.
     let folder = dir.join("no-log");
     let plant =
@@ -63,8 +62,7 @@ pub(crate) fn live(plant: &mut Plant, organisations: Arc<Organisations>) -> Resu
     let mut store = Store::open(&dir, Options::live(minutes))?;
     store.save_organisations(&organisations)?;
     let tables = shown(&plant.config, &organisations)?;
-    let target = target(&tables, Millis(plant.clock.now_ms()).closed_minute());
-    let live = Arc::new(Live::new(organisations, Mode::Live, target));
+    let live = Arc::new(Live::new(organisations, Mode::Live, target(&tables)));
     let metrics = board::metrics::Metrics::new(&plant.registry)?;
     let service = Service {
         log: plant.log.clone(),
@@ -84,20 +82,16 @@ fn limits(plant: &Plant) -> Limits {
     Limits { streams: board.streams.get() as usize, answer_points: board.answer_points.get().into() }
 }
 
-/// The line on the page: the target of the country for all types within four hours, in force at a minute. A live board
-/// has that of its start.
-fn target(tables: &api::Tables, at: Minute) -> Option<Target> {
+/// The line on the page: the target of the country for all types within four hours.
+fn target(tables: &api::Tables) -> Option<Target> {
     let value = Value::ratio(Measure::AeFourHour, "within", "departed")?;
     let tags = [("type", "all".to_owned()), ("window", "4h".to_owned())];
-    let found = tables.targets.find(value, Level::Nation, &tags)?;
-    let step = found.on(LondonDays::new().date(at.minus(1)))?;
-    let share: f64 = step.value.to_string().parse().ok()?;
-    let doubt = if step.verified { "" } else { ", not verified" };
-    Some(Target { permille: (share * 1_000.0).round() as u32, label: format!("from {}{doubt}", step.from) })
+    tables.targets.find(value, Level::Nation, &tags).cloned()
 }
 
 /// What is shown beside the figures.
 fn shown(config: &config::Config, organisations: &Organisations) -> Result<api::Tables> {
-    let tables = config.tables(organisations, &config.windows()?)?;
-    Ok(api::Tables { targets: tables.targets, standards: tables.standards })
+    let windows = config.windows()?;
+    let tables = config.tables(organisations, &windows)?;
+    Ok(api::Tables { targets: tables.targets, standards: tables.standards, windows })
 }

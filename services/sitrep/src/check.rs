@@ -23,6 +23,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         "",
     ))
     .map_err(|error| usage(format!("influx.url: {error}")))?;
+    crate::services::door(&config)?;
+    config.kafka.client().check().map_err(usage)?;
     let feeds = crate::feeds::all(&config, &settings.orgs)?;
     let listeners = crate::feeds::listeners(&config, &settings.orgs)?;
     let mut text = String::new();
@@ -40,7 +42,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     let windows: Vec<String> = settings.windows.iter().map(ToString::to_string).collect();
     writeln!(text, "windows         {}", windows.join(", "))?;
     for definition in &MEASURES {
-        writeln!(text, "measure         {}: {}", definition.name, definition.field_names())?;
+        let (name, fields) = (definition.name, definition.field_names());
+        writeln!(text, "measure         {name}: {fields}: {}", definition.defined)?;
     }
     for standard in &settings.standards.standards {
         writeln!(text, "standard        {}", tables::describe(standard))?;
@@ -62,12 +65,10 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
         writeln!(text, "rule            {}", rule.id)?;
     }
     writeln!(text, "channels        {}", rules.channels.keys().cloned().collect::<Vec<_>>().join(", "))?;
-    let horizon_days = config.ledger.horizon.as_ms() / 86_400_000;
-    writeln!(
-        text,
-        "horizon         {horizon_days} days; the events topic must reach back {} days",
-        horizon_days + 21
-    )?;
+    let hours = config.ledger.horizon.as_ms() / 3_600_000;
+    let horizon = if hours % 24 == 0 { format!("{} days", hours / 24) } else { format!("{hours} h") };
+    let kept = config.events_kept_days();
+    writeln!(text, "horizon         {horizon}; the events topic must reach back {kept} days")?;
     writeln!(text, "data            {}", config.data.display())?;
     let access = crate::services::access(&config, &settings.orgs, &prometheus::Registry::new())?;
     let tls = if config.tls()?.is_some() { "TLS" } else { "plain" };
@@ -90,7 +91,8 @@ pub(crate) fn run(args: &ConfigArgs) -> Result<()> {
     writeln!(text, "refusals        {sealed}; alarm above {} of at least {}", alarm.share, alarm.at_least)?;
     writeln!(
         text,
-        "store           InfluxDB 2 at {}, bucket {}; token {}",
+        "store           {} at {}, bucket {}; token {}",
+        if influx.victoriametrics { "VictoriaMetrics" } else { "InfluxDB 2" },
         influx.url,
         influx.bucket,
         held(influx.token.0.is_some())

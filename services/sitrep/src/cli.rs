@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Intake(ConfigArgs),
     /// Runs the aggregator: reads events from Kafka, publishes figures; with --backfill a range of minutes, once.
     Aggregate(AggregateArgs),
-    /// Runs the recorder: writes figures from Kafka to InfluxDB.
+    /// Runs the recorder: writes figures from Kafka to InfluxDB or VictoriaMetrics.
     Record(ConfigArgs),
     /// Runs the alerter: judges figures from Kafka by rules and calls people.
     Alert(ConfigArgs),
@@ -87,19 +87,19 @@ pub(crate) struct AggregateArgs {
     #[arg(long, requires_all = ["from", "until"])]
     pub(crate) backfill: bool,
     /// First instant, RFC 3339.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", requires = "backfill")]
     pub(crate) from: Option<String>,
     /// Last instant, RFC 3339.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", requires = "backfill")]
     pub(crate) until: Option<String>,
     /// What to publish.
     #[command(flatten)]
     pub(crate) points: PointsArgs,
     /// Topic to publish to.
-    #[arg(long, value_name = "TOPIC", default_value = contract::topics::BACKFILL)]
+    #[arg(long, value_name = "TOPIC", default_value = contract::topics::BACKFILL, requires = "backfill")]
     pub(crate) to: String,
-    /// Goes on although the log no longer reaches back 35 days before --from.
-    #[arg(long)]
+    /// Goes on although the log no longer reaches back H + 21 days before --from.
+    #[arg(long, requires = "backfill")]
     pub(crate) partial: bool,
 }
 

@@ -1,6 +1,6 @@
 //! The configuration: `config/default.toml` with a file and `--set` over it, parsed to typed values once.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -65,7 +65,7 @@ pub(crate) struct Http {
     pub(crate) listen: std::net::SocketAddr,
     pub(crate) max_body: Bytes,
     pub(crate) buffer: Bytes,
-    pub(crate) connections: u32,
+    pub(crate) connections: NonZeroU32,
     pub(crate) writes: NonZeroU32,
     pub(crate) turn: Duration,
     pub(crate) post_events: NonZeroU32,
@@ -88,7 +88,7 @@ pub(crate) struct Pseudonyms {
 pub(crate) struct Refusals {
     seal_to: String,
     alarm_share: f64,
-    alarm_at_least: u64,
+    alarm_at_least: NonZeroU64,
 }
 
 impl Refusals {
@@ -105,7 +105,7 @@ impl Refusals {
         if !(0.0..=1.0).contains(&self.alarm_share) {
             return Err(usage("refusals.alarm_share: must be from 0.0 to 1.0"));
         }
-        Ok(intake::Alarm { share: self.alarm_share, at_least: self.alarm_at_least.max(1) })
+        Ok(intake::Alarm { share: self.alarm_share, at_least: self.alarm_at_least.get() })
     }
 }
 
@@ -160,13 +160,14 @@ pub(crate) struct Measures {
 pub(crate) struct Freshness {
     pub(crate) source: Duration,
     pub(crate) site: Duration,
+    pub(crate) retired: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Restate {
     pub(crate) delay: Duration,
-    pub(crate) budget: u64,
+    pub(crate) budget: NonZeroU64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -250,6 +251,7 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config> {
     let config: Config =
         runtime::config::load(DEFAULTS, args.config.as_deref(), &overrides).map_err(fault)?;
     config.alert.check().map_err(fault)?;
+    config.check_times()?;
     Ok(config)
 }
 
@@ -287,6 +289,31 @@ impl Config {
             }
         }
         Ok((orgs, bytes))
+    }
+
+    /// What is so short that it would undo what it is for.
+    fn check_times(&self) -> Result<()> {
+        for (key, time, least_ms, least) in [
+            ("freshness.source", self.freshness.source, 60_000, "1m"),
+            ("freshness.site", self.freshness.site, 60_000, "1m"),
+            ("store.minutes", self.store.minutes, 3_600_000, "1h"),
+            ("checkpoint.every", self.checkpoint.every, 100, "100ms"),
+        ] {
+            if time.as_ms() < least_ms {
+                return Err(usage(format!("{key}: must be at least \"{least}\"")));
+            }
+        }
+        Ok(())
+    }
+
+    /// `ledger.horizon` in days; a part of a day counts as one.
+    pub(crate) fn horizon_days(&self) -> u64 {
+        (self.ledger.horizon.as_ms() as u64).div_ceil(86_400_000)
+    }
+
+    /// How far back the events topic must reach, in days.
+    pub(crate) fn events_kept_days(&self) -> u64 {
+        self.horizon_days() + crate::topics::BEFORE_HORIZON_DAYS
     }
 
     /// The windows.
@@ -329,6 +356,7 @@ impl Config {
             patience: Patience {
                 source_ms: self.freshness.source.as_ms(),
                 site_ms: self.freshness.site.as_ms(),
+                retired: self.freshness.retired.clone(),
             },
         };
         Ok((settings, xxhash_rust::xxh3::xxh3_64(&hashed)))

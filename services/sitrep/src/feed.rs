@@ -108,7 +108,8 @@ enum Destination {
 }
 
 impl Destination {
-    fn of(args: &FeedLoadArgs, config: &Config) -> Result<Destination> {
+    fn of(args: &FeedLoadArgs, world: &World) -> Result<Destination> {
+        let config = &world.config;
         if let Some(path) = &args.out {
             return Ok(Destination::File(output(Some(path))?));
         }
@@ -127,6 +128,7 @@ impl Destination {
             &topics::all(config.kafka.partitions, horizon_days),
             args.embedded || config.kafka.client().create_topics,
         )?;
+        services::key_of_log(&*log, &world.pseudonyms, config)?;
         Ok(Destination::Log(log, Vec::with_capacity(BATCH)))
     }
 
@@ -166,7 +168,7 @@ impl Destination {
 fn load(args: &FeedLoadArgs) -> Result<()> {
     let world = world(&args.feed)?;
     let input = input(&args.feed.file)?;
-    let mut destination = Destination::of(args, &world.config)?;
+    let mut destination = Destination::of(args, &world)?;
     let around = Surroundings {
         feed: &world.feed,
         organisations: &world.organisations,

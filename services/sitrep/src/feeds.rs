@@ -128,6 +128,11 @@ pub(crate) fn all(config: &Config, organisations: &Organisations) -> Result<Vec<
     Ok(feeds)
 }
 
+/// The names of the feeds that have a listener.
+pub(crate) fn listened(config: &Config) -> Vec<String> {
+    config.intake.mllp.iter().map(|listener| listener.feed.clone()).collect()
+}
+
 /// Every listener with its feed. One that others than this machine can reach must say who they are.
 pub(crate) fn listeners(config: &Config, organisations: &Organisations) -> Result<Vec<Checked>> {
     config.mllp.limits()?;

@@ -79,8 +79,7 @@ impl Plant {
     /// Creates and checks the topics; waits while the log is away. `false`: the shutdown began meanwhile.
     pub(crate) fn set_up_topics(&self) -> Result<bool> {
         let condition = self.health.condition("topics");
-        let horizon_days = (self.config.ledger.horizon.as_ms() / 86_400_000).max(1) as u64;
-        let topics = topics::all(self.config.kafka.partitions, horizon_days);
+        let topics = topics::all(self.config.kafka.partitions, self.config.horizon_days());
         let mut said = false;
         loop {
             match self.log.set_up(&topics, self.config.kafka.client().create_topics) {
@@ -140,7 +139,7 @@ impl Plant {
             .runtime
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("http.listen: {address} cannot be bound"))?;
-        let connections = self.config.http.connections.max(1) as usize;
+        let connections = self.config.http.connections.get() as usize;
         let bounds = runtime::http::Bounds { connections, ..runtime::http::Bounds::default() };
         let listener = {
             let _entered = self.runtime.enter();

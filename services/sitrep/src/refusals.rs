@@ -183,8 +183,7 @@ fn retry(args: &RefusalsRetryArgs) -> Result<()> {
     let config = &place.config;
     let (organisations, _) = config::organisations(&config.organisations)?;
     let pseudonyms = crate::services::pseudonyms(config)?;
-    intake::pseudonym::check_key(&*place.log, &pseudonyms, &config.pseudonyms.accept_new_key)
-        .map_err(|error| usage(format!("pseudonyms.key: {error}")))?;
+    crate::services::key_of_log(&*place.log, &pseudonyms, config)?;
     let standards = config.tables(&organisations, &config.windows()?)?.standards;
     let required = config.pseudonyms.required;
     let feeds = crate::feeds::all(config, &organisations)?;

@@ -18,6 +18,7 @@ use prometheus::Registry;
 use recorder::victoria::{Store, Victoria};
 use runtime::access::{Access, AccessError, AccessMetrics, Sources};
 use runtime::config::Bytes;
+use runtime::log::Log;
 
 use crate::cli::{AggregateArgs, ConfigArgs};
 use crate::plant::Plant;
@@ -94,7 +95,7 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
         checkpoint: plant.config.file("aggregator.checkpoint"),
         checkpoint_every: plant.config.checkpoint.every.get(),
         restate_delay: plant.config.restate.delay.get(),
-        restate_budget: plant.config.restate.budget.max(1),
+        restate_budget: plant.config.restate.budget.get(),
         pseudonyms_required: plant.config.pseudonyms.required,
     };
     let parts = pipeline::Parts {
@@ -141,6 +142,18 @@ pub(crate) fn access(
     Access::new(sources, move |code| codes.contains(code), metrics).map_err(|error| match error {
         AccessError::NoToken(_) => usage(format!("http.token: {error}")),
         AccessError::Unreadable { .. } | AccessError::Wrong { .. } => usage(format!("http.tokens: {error}")),
+    })
+}
+
+/// Whether the key of pseudonyms is the log's, for a command that ends by itself: a log that is away is an error.
+pub(crate) fn key_of_log(
+    log: &dyn Log,
+    pseudonyms: &intake::pseudonym::Pseudonyms,
+    config: &config::Config,
+) -> Result<()> {
+    check_key(log, pseudonyms, &config.pseudonyms.accept_new_key).map_err(|error| match error {
+        KeyChangeError::Changed { .. } => usage(format!("pseudonyms.key: {error}")),
+        KeyChangeError::Log(error) => error.into(),
     })
 }
 
@@ -204,6 +217,7 @@ pub(crate) fn intake(
         pseudonyms,
         access: access.clone(),
         feeds: feeds::all(&plant.config, organisations)?,
+        listened: feeds::listened(&plant.config),
         limits,
         sealer,
         shares,
@@ -224,7 +238,8 @@ fn record(plant: &mut Plant) -> Result<Router> {
     let sink = recorder::influx::Influx::new(&settings).map_err(usage)?;
     let is_victoria = influx.victoriametrics;
     let sink = if is_victoria {
-        Store::Victoria(Victoria::new(sink, plant.clock.clone()))
+        let kept = runtime::checkpoint::Checkpoint::open(&plant.config.file("victoria.checkpoint"))?;
+        Store::Victoria(Box::new(Victoria::new(sink, kept, plant.clock.clone())?))
     } else {
         Store::Overwrites(sink)
     };
@@ -302,17 +317,22 @@ fn backfill(args: &AggregateArgs, config: config::Config) -> Result<()> {
         topic: args.to.clone(),
         pseudonyms_required: config.pseudonyms.required,
     };
+    if backfill.until < backfill.from {
+        return Err(usage("--until is before --from"));
+    }
     let plant = Plant::on_kafka(config)?;
     if !plant.set_up_topics()? {
         return Ok(());
     }
+    // Before everything is read: what cannot be written is said at once.
+    plant.log.ends(&backfill.topic).map_err(|error| usage(format!("--to {}: {error}", backfill.topic)))?;
     if !args.partial {
         reaches_back(&plant, &backfill)?;
     }
     // It ends with the process: giving its memory back record by record would take a third of a second.
     let mut replay = ManuallyDrop::new(Replay::new(settings));
     let mut progress = Progress::new(&*plant.clock, "backfill");
-    let report = backfill::run(&*plant.log, &mut replay, &backfill, &mut |report| {
+    let report = backfill::run(&*plant.log, &mut replay, &backfill, &plant.shutdown, &mut |report| {
         progress.at(|| {
             let (read, written) = (thousands(report.read), thousands(report.org_minutes));
             format!("{read} events read, {written} org-minutes published")
@@ -332,12 +352,15 @@ fn backfill(args: &AggregateArgs, config: config::Config) -> Result<()> {
 
 /// The log must hold what the first point depends on.
 fn reaches_back(plant: &Plant, backfill: &Backfill) -> Result<()> {
-    let needed = i64::from(backfill.from.0) * 1000 - 35 * 86_400_000;
+    let before_ms = plant.config.events_kept_days() as i64 * 86_400_000;
+    let needed = i64::from(backfill.from.0) * 1000 - before_ms;
     let (starts, first) = (plant.log.starts(EVENTS)?, plant.log.offsets_at(EVENTS, needed)?);
     let gone = starts.iter().zip(&first).any(|(start, first)| *start > 0 && start >= first);
     if gone {
-        let why = "the events topic no longer reaches back 35 days before --from; --partial goes on with what there is";
-        return Err(usage(why));
+        let days = plant.config.events_kept_days();
+        return Err(usage(format!(
+            "the events topic no longer reaches back {days} days before --from; --partial goes on with what there is"
+        )));
     }
     Ok(())
 }

@@ -9,12 +9,15 @@ const fn days(days: u64) -> Option<Duration> {
     Some(Duration::from_secs(days * 86_400))
 }
 
-/// Every topic. `horizon_days`: the events must reach back that long and 21 days more (spec 1.8), measures one day more.
+/// The events must reach back so many days beyond the horizon (spec 1.8).
+pub(crate) const BEFORE_HORIZON_DAYS: u64 = 21;
+
+/// Every topic. `horizon_days`: events are kept for longer by [`BEFORE_HORIZON_DAYS`], measures by a day.
 pub(crate) fn all(partitions: u32, horizon_days: u64) -> Vec<TopicSetup> {
     let topic =
         |name, partitions, retention, append_time| TopicSetup { name, partitions, retention, append_time };
     vec![
-        topic(EVENTS, partitions, days(horizon_days + 21), true),
+        topic(EVENTS, partitions, days(horizon_days + BEFORE_HORIZON_DAYS), true),
         topic(RETURNS, partitions, None, true),
         topic(MEASURES, partitions, days(horizon_days + 1), false),
         topic(BACKFILL, partitions, days(horizon_days + 1), false),

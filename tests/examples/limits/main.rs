@@ -7,6 +7,7 @@ mod door;
 mod kafka;
 mod latency;
 mod memory;
+mod minute;
 mod parse;
 mod process;
 
@@ -15,8 +16,11 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: limits parse FILE
        limits produce BROKERS TOPIC FILE     fills the topic with the lines of FILE, keyed by site
        limits drain BROKERS TOPIC            counts the bytes of the topic
-       limits events plain|journeys DAYS     events of whole days of England, ten statements an attendance, to standard output
+       limits events KIND DAYS               events of whole days of England to standard output; KIND is plain or journeys
+                                             (ten statements an attendance), or everything (calls and bed states too)
        limits memory ledger|engine|live      takes events from standard input, prints what an attendance takes
+       limits minute DAYS DIR                takes so many days of events from standard input, times the minutes at the end;
+                                             the log goes to DIR
        limits door DIR                       HTTP NDJSON into the embedded log, beside a bare server
        limits latency ADDRESS STORE_DIR      posts to a running `sitrep up`, watches its store";
 
@@ -32,6 +36,7 @@ fn main() -> ExitCode {
         ["drain", brokers, topic] => kafka::drain(brokers, topic),
         ["events", kind, days] => memory::events(kind, days),
         ["memory", what] => memory::run(what),
+        ["minute", days, dir] => minute::run(days, dir),
         ["door", dir] => door::run(dir),
         ["latency", address, dir] => latency::run(address, dir),
         _ => {

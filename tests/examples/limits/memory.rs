@@ -21,7 +21,7 @@ use crate::parse::each_line;
 use crate::process::resident_bytes;
 
 /// 2026-10-01T00:00:00Z.
-const FROM: Second = Second(1_790_812_800);
+pub(crate) const FROM: Second = Second(1_790_812_800);
 /// Older org-minutes that are written every hour: all that wait. (The aggregator writes them within seconds.)
 const BUDGET: u64 = 1_000_000;
 
@@ -30,18 +30,21 @@ fn england() -> Result<Arc<Organisations>, contract::organisations::ReadError> {
     contract::organisations::read_csv(bytes).map(Arc::new)
 }
 
-/// England at its real size, types 1 to 3, ten statements an attendance.
+/// England at its real size, types 1 to 3; but for `everything` ten statements an attendance.
 pub(crate) fn events(kind: &str, days: &str) -> Outcome {
     let days: u32 = days.parse()?;
     let mut settings = SimulationSettings::new(1, FROM, Second(FROM.0 + days * DAY * 60));
-    settings.statements = Some(10);
-    settings.beds = BedStates::None;
     settings.types = vec![DepartmentType::Major, DepartmentType::SingleSpecialty, DepartmentType::Other];
-    settings.ambulances = match kind {
-        "plain" => false,
-        "journeys" => true,
-        _ => return Err("plain or journeys".into()),
-    };
+    if kind != "everything" {
+        settings.statements = Some(10);
+        settings.beds = BedStates::None;
+        settings.calls = false;
+        settings.ambulances = match kind {
+            "plain" => false,
+            "journeys" => true,
+            _ => return Err("plain, journeys or everything".into()),
+        };
+    }
     let mut simulation = Simulation::new(settings, &*england()?)?;
     let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
     let mut line = Vec::new();
@@ -55,7 +58,7 @@ pub(crate) fn events(kind: &str, days: &str) -> Outcome {
     Ok(())
 }
 
-fn settings() -> Result<Settings, Box<dyn std::error::Error>> {
+pub(crate) fn settings() -> Result<Settings, Box<dyn std::error::Error>> {
     let windows = ["1h", "4h", "8h", "24h", "today", "7d"];
     Ok(Settings {
         orgs: england()?,

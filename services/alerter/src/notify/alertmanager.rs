@@ -161,9 +161,7 @@ fn annotations(notice: &Notice) -> Value {
     match &notice.acknowledged_by {
         Some(by) => put("acknowledged_by", by),
         None if notice.kind == Kind::Resolved => {}
-        None => {
-            put("note", "acknowledge on the board: an acknowledgement in another app is not seen by sitrep")
-        }
+        None => put("note", "an acknowledgement in another app is not seen by sitrep"),
     }
     annotations.into()
 }

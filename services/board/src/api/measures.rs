@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use domain::measures::{DEFAULT_WINDOWS, Measure, Number, SeriesKey, Tag, TagKind, TypeTag, Window};
+use domain::measures::{DEFAULT_WINDOWS, Defined, Measure, Number, SeriesKey, Tag, TagKind, TypeTag, Window};
 use domain::time::Minute;
 use serde::Serialize;
 
 use super::targets::{self, TargetView};
-use super::{Board, Refusal, failure, instant, json};
+use super::{Board, Refusal, failure, instant, json, no_org, quoted};
 use crate::live::Mode;
 use crate::read::{Points, Range};
 
@@ -127,7 +127,7 @@ impl Question {
         let measure = measure(asked)?;
         let orgs = orgs(asked, measure, board)?;
         let tags = texts(asked, measure)?;
-        let windows = windows(asked, measure)?;
+        let windows = windows(asked, measure, &board.tables.windows)?;
         let (range, step_minutes) = range(asked, newest)?;
         let question = Question { measure, orgs, tags, windows, range, step_minutes };
         question.check_size(board.limits.answer_points)?;
@@ -150,13 +150,15 @@ impl Question {
         if points <= most {
             return Ok(());
         }
-        let span = u64::from(range.until.0 - range.from.0) + 1;
-        let step = (series * span).div_ceil(most);
+        let advice = match smallest_step(range, most / series) {
+            Some(step) => format!("take {step}m or more,"),
+            None => format!("no step of at most {LONGEST_STEP_MINUTES}m is enough: take"),
+        };
         Err(Refusal::new(
             "step",
             format!(
                 "makes up to {points} points, more than the {most} of one answer: \
-                 take {step}m or more, a shorter time, fewer organisations, or name a tag and a window"
+                 {advice} a shorter time, fewer organisations, or name a tag and a window"
             ),
         ))
     }
@@ -182,6 +184,17 @@ impl Question {
     }
 }
 
+/// The longest step, as [`Window::parse`] reads it: 14 days.
+const LONGEST_STEP_MINUTES: u64 = 20_160;
+
+/// The shortest step with which a range has at most so many points wherever its minutes fall; `None`: it would be too
+/// long a step.
+fn smallest_step(range: Range, points: u64) -> Option<u64> {
+    let minutes = u64::from(range.until.0 - range.from.0);
+    let step = minutes.checked_div(points)? + 1;
+    (step <= LONGEST_STEP_MINUTES).then_some(step)
+}
+
 const PARAMETERS: [&str; 14] = [
     "measure",
     "org",
@@ -203,20 +216,27 @@ const PARAMETERS: [&str; 14] = [
 const TAGS_EXPECTED: usize = TypeTag::ALL_TAGS.len();
 
 fn measure(asked: &[(String, String)]) -> Result<Measure, Refusal> {
-    let names = || Measure::ALL.map(Measure::as_str).join(", ");
-    match once(asked, "measure")? {
+    let published = || Measure::ALL.into_iter().filter(|measure| is_published(*measure));
+    let names = || published().map(Measure::as_str).collect::<Vec<_>>().join(", ");
+    match once(asked, "measure")?.map(|name| (name, Measure::parse(name))) {
         None => Err(Refusal::new("measure", format!("is missing: one of {}", names()))),
-        Some(name) => Measure::parse(name)
-            .ok_or_else(|| Refusal::new("measure", format!("{} is none of {}", quoted(name), names()))),
+        Some((_, Some(measure))) if is_published(measure) => Ok(measure),
+        Some((name, Some(_))) => Err(Refusal::new("measure", format!("{name} is not published yet"))),
+        Some((name, None)) => {
+            Err(Refusal::new("measure", format!("{} is none of {}", quoted(name), names())))
+        }
     }
+}
+
+fn is_published(measure: Measure) -> bool {
+    measure.definition().defined != Defined::NotPublishedYet
 }
 
 fn orgs(asked: &[(String, String)], measure: Measure, board: &Board) -> Result<Vec<String>, Refusal> {
     let mut orgs: Vec<String> = Vec::new();
     for code in values(asked, "org") {
         let Some(id) = board.organisations().find(code) else {
-            let message = format!("{} is not a code of /v1/organisations", quoted(code));
-            return Err(Refusal::new("org", message));
+            return Err(no_org(code));
         };
         let level = board.organisations().get(id).level;
         if !measure.exists_at(level) {
@@ -284,17 +304,25 @@ fn no_tag(name: &str, measure: Measure) -> Refusal {
     Refusal::new(name, format!("is not a tag of {}: leave it out", measure.as_str()))
 }
 
-fn windows(asked: &[(String, String)], measure: Measure) -> Result<Vec<Window>, Refusal> {
+/// `published`: empty where that is not known.
+fn windows(
+    asked: &[(String, String)],
+    measure: Measure,
+    published: &[Window],
+) -> Result<Vec<Window>, Refusal> {
     let mut windows = Vec::new();
     for text in values(asked, "window") {
         if !measure.definition().by_window {
             return Err(no_tag("window", measure));
         }
-        match Window::parse(text) {
+        let is_published = |window: &Window| published.is_empty() || published.contains(window);
+        match Window::parse(text).filter(is_published) {
             Some(window) if windows.contains(&window) => {}
             Some(window) => windows.push(window),
             None => {
-                let message = format!("{} must be 1h, 4h, 8h, 24h, today or 7d", quoted(text));
+                let known = if published.is_empty() { &DEFAULT_WINDOWS } else { published };
+                let known: Vec<String> = known.iter().map(ToString::to_string).collect();
+                let message = format!("{} is none of {}", quoted(text), known.join(", "));
                 return Err(Refusal::new("window", message));
             }
         }
@@ -311,7 +339,8 @@ fn range(asked: &[(String, String)], newest: Option<Minute>) -> Result<(Option<R
         Some(text) => match Window::parse(text) {
             Some(Window::Rolling(minutes)) => minutes,
             Some(Window::Today) | None => {
-                let message = format!("{} must be a number of m, h or d, such as 15m", quoted(text));
+                let message =
+                    format!("{} must be a number of m, h or d, such as 15m; at most 14d", quoted(text));
                 return Err(Refusal::new("step", message));
             }
         },
@@ -337,12 +366,6 @@ fn once<'a>(asked: &'a [(String, String)], name: &str) -> Result<Option<&'a str>
 fn values<'a>(asked: &'a [(String, String)], name: &str) -> impl Iterator<Item = &'a str> {
     let name = name.to_owned();
     asked.iter().filter(move |(held, _)| *held == name).flat_map(|(_, value)| value.split(','))
-}
-
-/// A text from outside as it may stand in a message: short, escaped.
-fn quoted(text: &str) -> String {
-    let short: String = text.chars().take(40).collect();
-    format!("{short:?}")
 }
 
 fn views(org: &str, points: Points, range: Range, board: &Board) -> Vec<SeriesView> {

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::response::Response;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
 use domain::measures::Measure;
 use domain::returns::{Overdue, PeriodKey, Returns};
 use domain::time::Minute;
 use serde::Serialize;
 
-use super::{Board, failure, json};
+use super::{Board, failure, json, no_parameter};
 use crate::live::Mode;
 use crate::read::Reader;
 use crate::store::StoreError;
@@ -34,7 +34,13 @@ struct OverdueView {
     days: u32,
 }
 
-pub(super) async fn overdue(State(board): State<Arc<Board>>) -> Response {
+pub(super) async fn overdue(
+    State(board): State<Arc<Board>>,
+    Query(asked): Query<Vec<(String, String)>>,
+) -> Response {
+    if let Some(refusal) = no_parameter(&asked) {
+        return refusal.into_response();
+    }
     let for_answer = Arc::clone(&board);
     let found = board
         .read(move |reader| {

@@ -11,6 +11,17 @@ use super::{COLUMNS, Changed, Figures, Live, Mode, SPARK_MINUTES, SPARK_STEP, Sp
 /// What stands for "none" in an array of figures.
 const NONE: i64 = -1;
 
+/// The share that the within-four-hours figures are held against on the page.
+#[derive(Serialize)]
+struct TargetView {
+    /// Thousandths: 780 for 78.0 %.
+    permille: u32,
+    /// Its first day.
+    from: String,
+    /// Whether a public page or publication gives the number.
+    verified: bool,
+}
+
 impl Live {
     /// Everything, without the opening and closing brace and the time of sending.
     pub(super) fn snapshot(&self, state: &State) -> String {
@@ -23,8 +34,6 @@ impl Live {
             Mode::Live => put(&mut json, "mode", &"live"),
             Mode::AsAt(_) => put(&mut json, "mode", &"as_at"),
         }
-        json.push(',');
-        put(&mut json, "target", &self.target);
         json.push(',');
         self.put_times(state, &mut json);
         json.push_str(",\"orgs\":{");
@@ -87,13 +96,23 @@ impl Live {
         json
     }
 
-    /// The number of the message, the newest minute, and the minute with which its local day began.
+    /// The number of the message, the newest minute, the minute with which its local day began, and the target in force on
+    /// that day (spec 2.5).
     fn put_times(&self, state: &State, json: &mut String) {
         put(json, "seq", &state.seq);
         json.push(',');
         put(json, "head", &state.head.map(|head| head.0));
         json.push(',');
         put(json, "today", &state.head.map(|head| self.days.midnight(head.minus(1)).0));
+        json.push(',');
+        put(json, "target", &state.head.and_then(|head| self.target_at(head)));
+    }
+
+    fn target_at(&self, head: Minute) -> Option<TargetView> {
+        let step = self.target.as_ref()?.on(self.days.date(head.minus(1)))?;
+        let share: f64 = step.value.to_string().parse().expect("a decimal reads as a number");
+        let permille = (share * 1_000.0).round() as u32;
+        Some(TargetView { permille, from: step.from.to_string(), verified: step.verified })
     }
 
     fn put_figures(&self, id: OrgId, figures: &Figures, json: &mut String) {

@@ -135,8 +135,10 @@ pub struct Figures {
     pub period: Period,
     /// Its days.
     pub days: usize,
-    /// Those of which anything is held.
+    /// Those that are over and of which anything is held.
     pub held: usize,
+    /// Where the period holds the day that is not over: up to which minute that is in the figures.
+    pub so_far: Option<Minute>,
     /// Where the four-hour figures come from.
     pub source: Source,
     /// The target for all types within four hours at the end of the period.
@@ -155,6 +157,7 @@ impl Figures {
             period,
             days: period.days().count(),
             held: 0,
+            so_far: None,
             source: Source::NotHeld,
             target: None,
             feeds: Feeds::default(),

@@ -6,15 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::alert::value::Value;
 use domain::ids::OrgId;
 use domain::measures::{Measure, TypeTag};
-use domain::organisations::{Level, Organisations};
+use domain::organisations::{Level, Organisation, Organisations};
 use domain::time::{LondonDays, Minute};
 
 use super::escalation::Escalation;
 use super::figures::{self, Figures, FourHour, Source};
 use super::number::{Better, Share};
-use super::period::{Period, Span};
+use super::period::{self, Period, Span};
 use super::standards::{self, Held};
 use super::{Below, BelowCount, BelowOne, Place, Report, ReportError, Request, Rules};
+use crate::history;
 use crate::read::Reader;
 use crate::row::Row;
 
@@ -35,9 +36,11 @@ pub(super) fn gather(
     // A store whose minutes were emptied still has its history.
     let newest = reader.newest_minute()?.max(reader.newest_daily()?);
     let as_at = newest.ok_or(ReportError::Empty)?;
+    let first_day = period::day_of(reader.oldest_of_all()?.ok_or(ReportError::Empty)?);
     let place = place(&organisations, org);
     let days = LondonDays::new();
-    let mut gathering = Gathering { reader, organisations: &organisations, org, place: &place, rules, days };
+    let mut gathering =
+        Gathering { reader, organisations: &organisations, org, place: &place, as_at, rules, days };
     let (now, members) = gathering.figures(request.period)?;
     let (before, _) = gathering.figures(request.period.before())?;
     let (year_before, members_then) = gathering.figures(request.period.year_before())?;
@@ -45,7 +48,7 @@ pub(super) fn gather(
     let standards = gathering.standards(request.period.end(), as_at)?;
     let mut escalations = members.escalations;
     escalations.sort_by(|a, b| b.level().cmp(&a.level()).then_with(|| a.place.code.cmp(&b.place.code)));
-    Ok(Report { place, as_at, published, now, before, year_before, below, standards, escalations })
+    Ok(Report { place, as_at, first_day, published, now, before, year_before, below, standards, escalations })
 }
 
 fn subject(organisations: &Organisations, code: Option<&str>) -> Result<OrgId, ReportError> {
@@ -68,6 +71,8 @@ struct Gathering<'a> {
     organisations: &'a Organisations,
     org: OrgId,
     place: &'a Place,
+    /// The newest minute that is held.
+    as_at: Minute,
     rules: Rules<'a>,
     days: LondonDays,
 }
@@ -92,15 +97,16 @@ impl Gathering<'_> {
         }
         let mut held = of_midnights(&rows, &midnights, &|row| has_days(row));
         // A quiet organisation has no row of a day on which the country has one.
-        let root = self.organisations.path(self.org).last().copied().unwrap_or(self.org);
+        let root = self.root();
         if root != self.org && held.len() < midnights.len() {
             held.extend(of_midnights(&self.rows(root, period)?, &midnights, &|row| has_days(row)));
         }
         figures.held = held.len();
+        figures.so_far = self.running_day(period).map(|_| self.as_at);
         figures.returned = returned(&Held::of(&rows), period);
         figures.source = if !figures.is_whole() && figures.returned.contains_key(&TypeTag::All) {
             Source::Returns
-        } else if held.is_empty() {
+        } else if held.is_empty() && figures.so_far.is_none() {
             Source::NotHeld
         } else {
             Source::Days
@@ -112,18 +118,39 @@ impl Gathering<'_> {
         Ok((figures, members))
     }
 
+    /// What is kept of the period's days, and the newest of a day that is not over.
     fn rows(&mut self, org: OrgId, period: Period) -> Result<Rows, ReportError> {
         let (first, last) = period.bounds();
-        Ok(self.reader.daily(&self.organisations.get(org).code, first, last)?)
+        let code = &self.organisations.get(org).code;
+        let mut rows = self.reader.daily(code, first, last)?;
+        if let Some(begin) = self.running_day(period) {
+            let newest = self.reader.newest_until(code, self.as_at)?.filter(|newest| newest.minute > begin);
+            rows.extend(newest.map(|newest| (newest.minute, Row::new(&history::so_far(newest)))));
+        }
+        Ok(rows)
     }
 
-    /// Everybody at or below the organisation; counts the days of sites on which feeds were silent.
+    /// The midnight with which the day began that is not over, if that is one of the period's.
+    fn running_day(&self, period: Period) -> Option<Minute> {
+        let begin = self.days.midnight(self.as_at);
+        let is_in = begin < self.as_at && period.days().any(|day| day == period::day_of(self.as_at));
+        is_in.then_some(begin)
+    }
+
+    /// The nation of the organisation; of a group that of its first member.
+    fn root(&self) -> OrgId {
+        let member = self.organisations.members(self.org).first().copied().unwrap_or(self.org);
+        self.organisations.path(member).last().copied().unwrap_or(self.org)
+    }
+
+    /// Everybody at or below the organisation or the members of the group; counts the days of sites on which feeds were
+    /// silent.
     fn members(&mut self, figures: &mut Figures, midnights: &[Minute]) -> Result<Members, ReportError> {
         let level = self.level_of_floor();
         let mut members = Members::default();
         let ids: Vec<OrgId> = self.organisations.iter().map(|(id, _)| id).collect();
         for id in ids {
-            if !self.organisations.path(id).contains(&self.org) {
+            if !self.organisations.reaches(id).contains(&self.org) {
                 continue;
             }
             let rows = self.rows(id, figures.period)?;
@@ -142,21 +169,25 @@ impl Gathering<'_> {
         Ok(members)
     }
 
-    /// Trusts below the organisation; of a trust its sites.
+    /// Trusts below the organisation; of a trust its sites, and of a group that holds no whole trust.
     fn level_of_floor(&self) -> Level {
+        let is_trust_of = |(id, org): (OrgId, &Organisation)| {
+            org.level == Level::Trust && self.organisations.reaches(id).contains(&self.org)
+        };
         match self.place.level {
+            Level::Group if !self.organisations.iter().any(is_trust_of) => Level::Site,
             Level::Nation | Level::Region | Level::System | Level::Group => Level::Trust,
             Level::Trust | Level::Site | Level::Service => Level::Site,
         }
     }
 
     fn below(&self, floor: f64, figures: [&Figures; 2], members: [&Members; 2]) -> Below {
+        // Of nobody with attendances nobody is below the floor, and saying so would say something.
         let counted = |at: usize| {
             let shares = members[at].shares.values();
-            (figures[at].source != Source::NotHeld).then(|| BelowCount {
-                below: shares.clone().filter(|share| share.misses(floor, Better::Higher)).count(),
-                of: shares.filter(|share| share.whole > 0).count(),
-            })
+            let below = shares.clone().filter(|share| share.misses(floor, Better::Higher)).count();
+            let of = shares.filter(|share| share.whole > 0).count();
+            (figures[at].source != Source::NotHeld && of > 0).then_some(BelowCount { below, of })
         };
         let earlier = |id: &OrgId| members[1].shares.get(id).copied().filter(|share| share.whole > 0);
         let mut organisations: Vec<BelowOne> = members[0]

@@ -118,6 +118,7 @@ fn figures(figures: &Figures) -> Value {
         "last": figures.period.last.to_string(),
         "days": figures.days,
         "days_held": figures.held,
+        "so_far": figures.so_far.map(|at| at.to_string()),
         "source": figures.source.as_str(),
         "target": figures.target.as_ref().map(target),
         "feeds": { "site_days": figures.feeds.site_days, "stale": figures.feeds.stale },

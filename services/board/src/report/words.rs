@@ -9,7 +9,7 @@ use domain::organisations::Level;
 use super::document::{Document, Section};
 use super::figures::{Figures, FourHour, Source};
 use super::number::{self, Better, NONE, Share, count};
-use super::period::{self, Span};
+use super::period::{self, Period, Span};
 use super::{Below, BelowOne, Report};
 
 mod returns;
@@ -65,7 +65,23 @@ fn labels(report: &Report) -> Vec<String> {
     };
     let mut labels = vec![kind];
     if report.now.period.end() > report.as_at {
-        labels.push("The period is not over: what follows is what there is of it so far.".to_owned());
+        labels.push(match (report.now.so_far, report.now.source) {
+            (Some(at), _) => {
+                format!("The period is not over: what follows goes up to {}.", period::local(at))
+            }
+            (None, Source::NotHeld) => "The period is not over, and nothing is held of it yet.".to_owned(),
+            (None, Source::Days | Source::Returns) => {
+                "The period is not over: what follows is what there is of it so far.".to_owned()
+            }
+        });
+    }
+    let Period { first, last, .. } = report.now.period;
+    let begins = report.now.source == Source::Days && (first..=last).contains(&report.first_day);
+    if begins && !report.is_made_up() {
+        let day = report.first_day.strftime("%-d %B %Y");
+        labels.push(format!(
+            "The store's figures begin in the course of {day}: that day may be held in part only."
+        ));
     }
     let returned: Vec<String> = report
         .periods()
@@ -193,8 +209,11 @@ fn attendances(report: &Report, all: FourHour) -> String {
     if let Some(over_12h) = all.over_12h.filter(|_| !report.is_made_up()) {
         text.push_str(&format!(" and {} after more than 12 hours since arrival", count(over_12h)));
     }
-    if report.now.source == Source::Days && !report.now.is_whole() {
-        text.push_str(&format!("; {} of {} days are held", report.now.held, report.now.days));
+    let (held, days) = (report.now.held, report.now.days);
+    match (report.now.source, report.now.so_far) {
+        (Source::Days, Some(_)) => text.push_str(&format!("; {held} of {days} days are over and held")),
+        (Source::Days, None) if held < days => text.push_str(&format!("; {held} of {days} days are held")),
+        (Source::Days | Source::Returns | Source::NotHeld, _) => {}
     }
     text.push('.');
     text
@@ -326,7 +345,10 @@ fn completeness(report: &Report) -> Section {
     let periods = report.periods();
     section.row(
         "Days held, of the period's days",
-        periods.map(|figures| format!("{} of {}", figures.held, figures.days)),
+        periods.map(|figures| match figures.so_far {
+            None => format!("{} of {}", figures.held, figures.days),
+            Some(_) => format!("{} of {} and a part", figures.held, figures.days),
+        }),
     );
     section.row(
         "Days of sites with figures",

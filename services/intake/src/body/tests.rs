@@ -130,6 +130,9 @@ fn a_body_that_is_no_json_is_refused_as_a_whole() {
         "[{\"a\":1]}",
         "]",
         "[\"\\\"]",
+        "[\u{c}]",
+        "[1,\u{c},2]",
+        "[\u{c}1]",
     ] {
         assert_eq!(events(bad.as_bytes(), Form::Json, false, WIDE), Err(BodyError::NotJson), "{bad:?}");
     }
@@ -162,6 +165,7 @@ fn any_text_is_taken_apart_as_serde_would() {
         "[]",
         "{\"a\":[1]}",
         "\n",
+        "\u{c}",
     ];
     let mut good = 0;
     for _ in 0..200_000 {

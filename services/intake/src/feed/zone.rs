@@ -4,9 +4,10 @@
 //! | reading | instant |
 //! |---|---|
 //! | it exists once | that one |
-//! | it exists twice (the hour before clocks went back) | the one nearest to what the caller knows ([`Nearest`]) |
+//! | it exists twice (the hour before clocks went back) | the one nearest to what the caller knows, and not after it ([`Nearest`]) |
 //! | it does not exist (clocks went forward) | moved forward by what the clock skipped: 01:30 is 02:30 |
 
+use domain::admission::FUTURE_TOLERANCE_MS;
 use domain::time::{END_SECOND, FIRST_SECOND, Millis};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
@@ -18,7 +19,8 @@ pub struct Zone(TimeZone);
 /// Which of two instants a reading that exists twice is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nearest {
-    /// The one nearer to this; of two as near, the first.
+    /// The one nearer to this, when it was recorded or came; of two as near, the first. One that is so far after this that
+    /// it would be refused as future it is not.
     To(Millis),
     /// The first that is not before this; else the second.
     NotBefore(Millis),
@@ -45,6 +47,7 @@ impl Zone {
                     Nearest::First => first,
                     Nearest::NotBefore(Millis(limit)) if first >= limit => first,
                     Nearest::NotBefore(_) => second,
+                    Nearest::To(Millis(other)) if second > other + FUTURE_TOLERANCE_MS => first,
                     Nearest::To(Millis(other)) if (first - other).abs() <= (second - other).abs() => first,
                     Nearest::To(_) => second,
                 }
@@ -99,7 +102,10 @@ mod tests {
             ("2026-10-25T01:30", Nearest::First, "2026-10-25T00:30:00Z"),
             ("2026-10-25T01:30", near("2026-10-25T00:35:00Z"), "2026-10-25T00:30:00Z"),
             ("2026-10-25T01:30", near("2026-10-25T01:00:00Z"), "2026-10-25T00:30:00Z"),
-            ("2026-10-25T01:30", near("2026-10-25T01:00:01Z"), "2026-10-25T01:30:00Z"),
+            // Nearer, and yet to come.
+            ("2026-10-25T01:30", near("2026-10-25T01:05:00Z"), "2026-10-25T00:30:00Z"),
+            ("2026-10-25T01:30", near("2026-10-25T01:19:59Z"), "2026-10-25T00:30:00Z"),
+            ("2026-10-25T01:30", near("2026-10-25T01:20:00Z"), "2026-10-25T01:30:00Z"),
             ("2026-10-25T01:30", near("2026-10-27T09:00:00Z"), "2026-10-25T01:30:00Z"),
             ("2026-10-25T01:20", Nearest::NotBefore(at("2026-10-25T00:50:00Z")), "2026-10-25T01:20:00Z"),
             ("2026-10-25T01:55", Nearest::NotBefore(at("2026-10-25T00:50:00Z")), "2026-10-25T00:55:00Z"),

@@ -2,9 +2,10 @@
 //! reasons) is passed over and never becomes a value.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Deserialize;
-use serde::de::IgnoredAny;
+use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 type Text<'a> = Option<Cow<'a, str>>;
@@ -166,6 +167,9 @@ impl Concept<'_> {
     }
 }
 
+/// Entries of one Bundle at most.
+pub(crate) const ENTRIES_MAX: usize = 10_000;
+
 /// A Bundle; its resources are not read yet.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Bundle<'a> {
@@ -174,7 +178,39 @@ pub(crate) struct Bundle<'a> {
     #[serde(borrow, default)]
     pub(crate) timestamp: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) entry: Vec<Entry<'a>>,
+    pub(crate) entry: Entries<'a>,
+}
+
+/// The entries of a Bundle, no more than one over [`ENTRIES_MAX`]: an entry takes many times the bytes of its `{}`.
+#[derive(Debug, Default)]
+pub(crate) struct Entries<'a>(pub(crate) Vec<Entry<'a>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+
+        impl<'de> Visitor<'de> for Each {
+            type Value = Vec<Entry<'de>>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Self::Value, A::Error> {
+                let mut entries = Vec::new();
+                while entries.len() <= ENTRIES_MAX {
+                    match array.next_element()? {
+                        Some(entry) => entries.push(entry),
+                        None => return Ok(entries),
+                    }
+                }
+                while array.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(entries)
+            }
+        }
+
+        deserializer.deserialize_seq(Each).map(Entries)
+    }
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,6 +18,8 @@
 //! | A42, A50 (A35, A41 where the account is our reference) | `void` for the merged number, as A08 for the other |
 //! | any other | nothing: a heartbeat |
 //!
+//! Of an A17 each patient has the segments from their PID to the next.
+//!
 //! Order on arrival is no order: `recorded_at` (EVN-2, else MSH-7) and the merge law sort it out. EVN-6 says when it
 //! happened and never orders. Two events of one message have its one id: they speak of two attendances.
 
@@ -252,7 +254,7 @@ pub fn translate<'m, R: References>(
     let id = reader.id()?;
     let event = reader.event()?;
     let mut attendances = Vec::with_capacity(2);
-    match reader.visits(event) {
+    match reader.visits(event)? {
         visits if visits.is_empty() => reader.leave_out(LeftOut::Event),
         visits => {
             for visit in &visits {

@@ -100,8 +100,10 @@ impl Repeated {
         let event = short(Path::component(b"MSH", 9, 2), 3, u8::is_ascii_alphanumeric);
         let version = short(Path::component(b"MSH", 12, 1), 5, |byte| byte.is_ascii_digit() || *byte == b'.');
         let version = if version.is_empty() { b"2.4" } else { version };
+        // Only its text: a line end or a framing byte would tear the answer apart.
         let id = header.field(10).trim_ascii();
-        let parts = [header.field(2), event, version, &id[..id.len().min(199)]];
+        let text = id.iter().position(u8::is_ascii_control).unwrap_or(id.len());
+        let parts = [header.field(2), event, version, &id[..text.min(199)]];
         Repeated::new(message.separators(), parts)
     }
 

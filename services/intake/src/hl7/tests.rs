@@ -1,9 +1,11 @@
 //! The scanner: clean, odd and damaged messages, and any bytes at all.
 
+use domain::time::Millis;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::*;
+use crate::hl7::answer::{Answer, Answers, Repeated};
 use crate::hl7::time::Reading;
 
 const CLEAN: &str = "MSH|^~\\&|EPR|RXF|SITREP||20261105101500||ADT^A04^ADT_A01|1001|P|2.4\r\
@@ -100,6 +102,7 @@ fn damaged_messages_are_whole_or_an_error() {
         (b"MSH|^~\\&|\rPID^1", no_segment(2, 10)),
         (b"MSH|^~\\&|\nPI|1\nPV1|1", no_segment(2, 10)),
         (b"MSH|^~\\&|\n\nfree text\nPV1|1", no_segment(3, 11)),
+        (b"MSH|^~\\&|\r\n\nfree text\rPV1|1", no_segment(3, 12)),
         // A line break in a comment of a message whose segments end in CR, and what only looks like one.
         (b"MSH|^~\\&|\rNTE|1||two\nlines\rPV1|1", None),
         (b"MSH|^~\\&|\rPV1|1\n|E|AE\r", no_segment(3, 16)),
@@ -213,4 +216,25 @@ fn a_file_is_cut_at_its_headers() {
     assert_eq!(cut("FHS|\nBHS|\nMSH|1\nBTS|1\nFTS|1\n"), ["3:MSH|1"]);
     assert_eq!(cut("no message\nMSHX\n"), Vec::<String>::new());
     assert_eq!(cut(""), Vec::<String>::new());
+}
+
+#[test]
+fn an_answer_repeats_the_text_of_a_control_id() {
+    for (id, repeated) in [
+        ("M-1", "M-1"),
+        (" M-1 ", "M-1"),
+        ("", ""),
+        ("M\u{b}MSH|", "M"),
+        ("M\u{1c}", "M"),
+        ("M\u{1c}\u{b}", "M"),
+    ] {
+        let bytes = format!("MSH|^~\\&|A|B|C|D|20261121140709||ADT^A04|{id}");
+        let message = Message::scan(bytes.as_bytes()).unwrap();
+        let mut answers = Answers::new(Millis(1_795_270_200_000), 1);
+        answers.add(&Repeated::of(&message), Answer::Taken, None, 7);
+        let expected = format!(
+            "\u{b}MSH|^~\\&|SITREP||||20261121141000+0000||ACK^A04|1795270200000-7|P|2.4\rMSA|AA|{repeated}\r\u{1c}\r"
+        );
+        assert_eq!(String::from_utf8_lossy(answers.bytes()), expected, "{id:?}");
+    }
 }

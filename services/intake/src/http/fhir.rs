@@ -1,8 +1,9 @@
 //! `POST /fhir/R4/Encounter` and `POST /fhir/R4` (a Bundle): FHIR R4 resources become events.
 //!
-//! The feed is the one whose source the token may speak as; where there are several, `?feed=NAME` says which. A Bundle of
-//! any type is worked through entry by entry, a transaction too: an entry that is refused holds up no other, and the
-//! response says what became of each. What is no Encounter in a Bundle is passed over.
+//! The feed is the one whose source the token may speak as; where there are several, the one of them that has no other
+//! door (a listener for MLLP, a CSV extract), or `?feed=NAME` says which. A Bundle of any type is worked through entry by
+//! entry, a transaction too: an entry that is refused holds up no other, and the response says what became of each. What
+//! is no Encounter in a Bundle is passed over.
 
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use contract::MAX_EVENT_BYTES;
 use contract::refusal::{Origin, Refusal};
 use domain::event::Outcome;
-use domain::time::{Millis, rfc3339};
+use domain::time::Millis;
 use runtime::access::{Grant, Scope};
 use serde_json::Value as Json;
 
@@ -23,12 +24,9 @@ use super::{Inner, IntakeState, PostError, with_headers};
 use crate::body::{BodyError, Form, Piece, Whole};
 use crate::desk::{Batch, DeskError};
 use crate::feed::Feed;
-use crate::fhir::resource::{Bundle, Entry};
+use crate::fhir::resource::{ENTRIES_MAX, Entry};
 use crate::fhir::{self, Fault, Surroundings, outcome};
 use crate::metrics::Answer;
-
-/// Entries of one Bundle at most.
-const ENTRIES_MAX: usize = 10_000;
 
 pub(super) async fn encounter(State(state): State<IntakeState>, request: Request) -> Response {
     answered(&state.0, take_encounter(&state.0, request).await)
@@ -82,24 +80,19 @@ async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode
     })
     .await?;
     let bytes = whole.finish()?;
-    let read = || match fhir::is_a(&bytes, "Bundle")? {
-        true => fhir::read::<Bundle<'_>>(&bytes, "Bundle"),
-        false => {
-            Err(Fault::malformed("Resource.resourceType", "must be Bundle; an Encounter goes to /Encounter"))
-        }
-    };
-    let bundle = match read() {
+    let bundle = match fhir::bundle(&bytes) {
         Ok(bundle) => bundle,
         // It is not kept, as a body that is no JSON is not: nobody knows what it was.
         Err(fault) => return Ok((outcome::status(fault.outcome), outcome::refused(&fault))),
     };
-    if bundle.entry.len() > ENTRIES_MAX {
+    let read = &bundle.entry.0;
+    if read.len() > ENTRIES_MAX {
         return Err(BodyError::TooMany(ENTRIES_MAX).into());
     }
     let now = Millis(inner.desk.clock.now_ms());
-    let recorded = bundle.timestamp.as_deref().and_then(|text| rfc3339(text.as_bytes())).unwrap_or(now);
-    let mut entries = Vec::with_capacity(bundle.entry.len());
-    for entry in &bundle.entry {
+    let recorded = bundle.recorded().unwrap_or(now);
+    let mut entries = Vec::with_capacity(read.len());
+    for entry in read {
         entries.push(of_entry(inner, &mut batch, &grant, feed, entry, recorded, now)?);
     }
     let kind =
@@ -119,19 +112,10 @@ fn of_entry(
     recorded: Millis,
     now: Millis,
 ) -> Result<(StatusCode, Json), DeskError> {
-    let method = entry.request.as_ref().and_then(|request| request.method.as_deref()).unwrap_or("POST");
-    if !matches!(method, "POST" | "PUT") {
-        let why = "only POST and PUT are read; to take a visit back send it with status entered-in-error";
-        return Ok((StatusCode::OK, outcome::passed_over(why)));
+    match entry.encounter() {
+        Ok(bytes) => judge(inner, batch, grant, feed, Piece { bytes, cut: None }, recorded, now),
+        Err(why) => Ok((StatusCode::OK, outcome::passed_over(why))),
     }
-    let Some(resource) = entry.resource else {
-        return Ok((StatusCode::OK, outcome::passed_over("the entry has no resource")));
-    };
-    let bytes = resource.get().as_bytes();
-    if !fhir::is_a(bytes, "Encounter").unwrap_or(false) {
-        return Ok((StatusCode::OK, outcome::passed_over("no resource but Encounter is read")));
-    }
-    judge(inner, batch, grant, feed, Piece { bytes, cut: None }, recorded, now)
 }
 
 /// What is needed before the body is read.
@@ -148,11 +132,14 @@ fn begun<'i>(
     let asked: Query<Vec<(String, String)>> = Query::try_from_uri(uri).unwrap_or_default();
     let wanted = asked.0.iter().find(|(name, _)| name == "feed").map(|(_, value)| value.as_str());
     let may = |feed: &&Feed| grant.speaks_as(&feed.source) && wanted.is_none_or(|name| feed.name == name);
-    let mut feeds = inner.feeds.iter().filter(may);
-    let feed = feeds.next().ok_or(PostError::NoFeed)?;
-    if feeds.next().is_some() {
-        return Err(PostError::WhichFeed);
-    }
+    let feeds: Vec<&Feed> = inner.feeds.iter().filter(may).collect();
+    let has_other_door = |feed: &Feed| inner.listened.contains(&feed.name) || !feed.csv.reference.is_empty();
+    let mut own = feeds.iter().filter(|feed| !has_other_door(feed));
+    let feed = match (feeds.as_slice(), own.next(), own.next()) {
+        ([], ..) => return Err(PostError::NoFeed),
+        ([feed], ..) | (_, Some(feed), None) => *feed,
+        (_, None, _) | (_, _, Some(_)) => return Err(PostError::WhichFeed),
+    };
     told_length(headers, inner.limits.body_bytes)?;
     Ok((Batch::new(inner.desk.clone(), grant.clone()), grant, feed))
 }
@@ -188,6 +175,7 @@ fn judge(
             let (reason, source) = (fault.outcome, feed.source.clone());
             let refusal =
                 Refusal::new(reason, fault.to_string(), source, piece.bytes, false, Origin::Fhir, now);
+            let refusal = Refusal { recorded: Some(recorded), ..refusal };
             let refusal = match piece.cut {
                 Some((length, sha256)) => Refusal { length, sha256, ..refusal },
                 None => refusal,

@@ -111,6 +111,7 @@ fn door_with(limits: Limits, token: Option<&str>) -> Door {
         pseudonyms: Pseudonyms::new(Some(b"a key of a deployment"), true).unwrap(),
         access: access(token, Path::new(""), &registry),
         feeds: Vec::new(),
+        listened: Vec::new(),
         limits,
         sealer: None,
         shares: Shares::new(Alarm::default(), &metrics),
@@ -177,9 +178,10 @@ impl Door {
 
     /// Gives the door other tokens.
     fn let_in(&mut self, access: Access) {
-        let Inner { desk, limits, writes, feeds, .. } = &*self.state.0;
+        let Inner { desk, limits, writes, feeds, listened, .. } = &*self.state.0;
         let (desk, feeds, writes) = (desk.clone(), feeds.clone(), writes.clone());
-        let inner = Inner { desk, access, feeds, limits: *limits, writes };
+        let listened = listened.clone();
+        let inner = Inner { desk, access, feeds, listened, limits: *limits, writes };
         self.state = IntakeState(Arc::new(inner));
         self.router = router(self.state.clone());
     }

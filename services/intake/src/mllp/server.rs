@@ -27,7 +27,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Decoder;
 use super::judged::{Judged, Verdict, judge};
@@ -230,13 +230,18 @@ async fn read(
     let (mut decoder, mut room) = (Decoder::new(limits.frame_bytes), READ_BYTES.0);
     let begun = door.shutdown.begun();
     tokio::pin!(begun);
+    // When the frame under way must have ended, however many reads bring it.
+    let mut frame_end = None;
     loop {
-        let patience = if decoder.is_inside() { limits.frame_time } else { limits.idle };
+        let until = match decoder.is_inside() {
+            true => *frame_end.get_or_insert_with(|| Instant::now() + limits.frame_time),
+            false => Instant::now() + limits.idle,
+        };
         let buffer = decoder.buffer();
         buffer.reserve(room);
         let read = tokio::select! {
             () = &mut begun => return ConnectionEnd::Shutdown,
-            read = timeout(patience, input.read_buf(buffer)) => read,
+            read = timeout_at(until, input.read_buf(buffer)) => read,
         };
         match read {
             Err(_) => return ConnectionEnd::Idle,
@@ -251,6 +256,9 @@ async fn read(
         let mut batch = Vec::new();
         while let Some(frame) = decoder.next_frame() {
             batch.push(judge(frame, &door.feed, &door.rules, now));
+        }
+        if !batch.is_empty() || !decoder.is_inside() {
+            frame_end = None;
         }
         if !batch.is_empty() && judged.send(batch).await.is_err() {
             return ConnectionEnd::Lost;

@@ -72,7 +72,7 @@ async fn the_alert_is_posted_below_the_prefix_with_its_labels_and_times() {
             "summary": "75.9 % within four hours", "value": "0.759", "threshold": "< 0.76",
             "minute": "2026-11-21T14:22:00Z", "episode": "four-hour:site:S1:type=1:20261121T140700Z",
             "sequence": "3", "rule_version": "v",
-            "note": "acknowledge on the board: an acknowledgement in another app is not seen by sitrep",
+            "note": "an acknowledgement in another app is not seen by sitrep",
         },
         "startsAt": "2026-11-21T14:07:00Z",
         "endsAt": "2026-11-21T15:22:30Z",

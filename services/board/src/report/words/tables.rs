@@ -86,8 +86,10 @@ fn arrivals(report: &Report) -> Option<Section> {
         let measure = Measure::AeArrivals;
         table.total(&format!("{name}: arrived"), measure, tag, "arrived");
         table.total(&format!("{name}: of these by ambulance"), measure, tag, "by_ambulance");
-        table.row(&format!("{name}: a day"), measure, tag, |tally, figures| {
-            number::mean_count(tally.total("arrived"), figures.held as i64)
+        table.row(&format!("{name}: a day"), measure, tag, |tally, figures| match figures.so_far {
+            // A part of a day is none.
+            Some(_) => NONE.to_owned(),
+            None => number::mean_count(tally.total("arrived"), figures.held as i64),
         });
     }
     table.made_up_by_import(&["Without planned attendances. Type 5 is in no other figure of all types."])

@@ -1,5 +1,6 @@
 //! Reading what a translation needs from a message: its header, times, places, references.
 
+use std::ops::Range;
 use std::str;
 
 use contract::References;
@@ -20,10 +21,14 @@ const NOT_A_TIME: &str = "must be YYYYMMDD[HH[MM[SS[.S]]]][+ZZZZ or -ZZZZ], from
 const NOT_ASCII: &str = "must hold ASCII characters only";
 
 /// The segments of one patient's visit. All but A17 have one.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Visit<'m> {
     pub(super) pid: Option<Segment<'m>>,
     pub(super) pv1: Option<Fields<'m>>,
+    /// By their numbers: not of another patient are those before the first PID, and those from this visit's PID to the
+    /// next one.
+    before: usize,
+    own: Range<usize>,
 }
 
 /// A place of the message, and whether the message names one there at all.
@@ -155,27 +160,45 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     }
 
     /// The visits that the event speaks of; none where it says nothing of a visit.
-    pub(super) fn visits(&self, event: &[u8]) -> Vec<Visit<'m>> {
+    pub(super) fn visits(&self, event: &[u8]) -> Result<Vec<Visit<'m>>, Fault> {
         match trigger(event, Some(Class::Emergency), self.around.feed.hl7.reference) {
-            Trigger::Nothing => Vec::new(),
-            Trigger::Swap => {
-                let mut visits = Vec::new();
-                for segment in self.message.segments() {
-                    if segment.is(b"PID") {
-                        visits.push(Visit { pid: Some(segment), pv1: None });
-                    } else if segment.is(b"PV1")
-                        && let Some(visit) = visits.last_mut()
-                    {
-                        visit.pv1.get_or_insert_with(|| segment.fields());
-                    }
-                }
-                visits
-            }
+            Trigger::Nothing => Ok(Vec::new()),
+            Trigger::Swap => self.swapped(),
             _ => {
                 let pv1 = self.message.segment(b"PV1").map(Segment::fields);
-                vec![Visit { pid: self.message.segment(b"PID"), pv1 }]
+                Ok(vec![Visit { pid: self.message.segment(b"PID"), pv1, before: 0, own: 0..usize::MAX }])
             }
         }
+    }
+
+    fn swapped(&self) -> Result<Vec<Visit<'m>>, Fault> {
+        let mut visits: Vec<Visit<'m>> = Vec::with_capacity(2);
+        for (number, segment) in self.message.segments().enumerate() {
+            if segment.is(b"PID") {
+                let before = visits.first().map_or(number, |first| first.before);
+                if let Some(last) = visits.last_mut() {
+                    last.own.end = number;
+                }
+                if visits.len() == 2 {
+                    let (path, kind) = (Path::field(b"PID", 1), FaultKind::Structure);
+                    let what = "an A17 swaps the beds of two patients: there is a third PID";
+                    return Err(Fault { path, kind, outcome: Outcome::Malformed, what });
+                }
+                visits.push(Visit { pid: Some(segment), pv1: None, before, own: number..usize::MAX });
+            } else if segment.is(b"PV1")
+                && let Some(visit) = visits.last_mut()
+            {
+                visit.pv1.get_or_insert_with(|| segment.fields());
+            }
+        }
+        Ok(visits)
+    }
+
+    /// Every segment of that name that speaks of no other patient.
+    pub(super) fn segments_of(&self, visit: &Visit<'m>, name: &[u8; 3]) -> impl Iterator<Item = Segment<'m>> {
+        let of_visit = |number: usize| number < visit.before || visit.own.contains(&number);
+        let numbered = self.message.segments().enumerate();
+        numbered.filter(move |(number, one)| one.is(name) && of_visit(*number)).map(|(_, one)| one)
     }
 
     /// A time as it is read; none where it is empty or `""`.

@@ -170,7 +170,7 @@ impl<'m, R: References> Reader<'_, 'm, R> {
     }
 
     /// The move never was: its location is taken back, and the departure that it implied if it led, or may have led,
-    /// out of the department.
+    /// from the department out of it.
     fn cancel_transfer(
         &mut self,
         visit: &Visit<'m>,
@@ -191,7 +191,8 @@ impl<'m, R: References> Reader<'_, 'm, R> {
                 attendance.location = self.location(now, self.recorded_at.second());
             }
         }
-        if !(now.is_inside() && cancelled.is_inside()) {
+        let may_have_left = !cancelled.is_named && self.around.feed.knows_places();
+        if !self.is_outside(now) && (may_have_left || self.is_outside(cancelled)) {
             retract_departure(attendance);
         }
         Ok(())
@@ -236,13 +237,13 @@ impl<'m, R: References> Reader<'_, 'm, R> {
         Ok(())
     }
 
-    /// Where a mapped fact stands: in the first segment that has it and meets its condition.
+    /// Where a mapped fact stands: in the first segment of the visit that has it and meets its condition.
     fn value(&self, visit: &Visit<'m>, fact: &MappedFact) -> Fact<&'m [u8]> {
         match (&fact.path.segment, &visit.pv1, visit.pid) {
             (b"PV1", Some(pv1), _) => met(fact, |path| pv1.get(path)),
             (b"PID", _, Some(pid)) => met(fact, |path| pid.get(path)),
             (name, ..) => {
-                let all = self.message.segments().filter(|segment| segment.is(name));
+                let all = self.segments_of(visit, name);
                 let mut values = all.map(|segment| met(fact, |path| segment.get(path)));
                 values.find(Fact::is_said).unwrap_or_default()
             }

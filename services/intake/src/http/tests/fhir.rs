@@ -2,7 +2,12 @@
 
 use std::io::Write as _;
 
+use domain::time::rfc3339;
+
 use super::*;
+use crate::fhir;
+use crate::fhir::resource::Bundle;
+use crate::retry::Retry;
 
 const FEED: &str = r#"
 source = "rxf.fhir"
@@ -21,7 +26,8 @@ fn door_of(feeds: Vec<Feed>, access: Access) -> Door {
     let mut door = door();
     let Inner { desk, limits, writes, .. } = &*door.state.0;
     let (desk, writes) = (desk.clone(), writes.clone());
-    let inner = Inner { desk, access, feeds, limits: *limits, writes };
+    let listened = vec!["epr".to_owned()];
+    let inner = Inner { desk, access, feeds, listened, limits: *limits, writes };
     door.state = IntakeState(Arc::new(inner));
     door.router = router(door.state.clone());
     door
@@ -201,4 +207,63 @@ async fn what_is_no_resource_or_comes_from_nobody_is_answered_in_fhir_too() {
     assert_eq!(two.fhir("/fhir/R4/Encounter?feed=two", &[], body).await.0, 200);
     let none = door_of(vec![], access(Some(TOKEN), Path::new(""), &Registry::new()));
     assert_eq!(none.encounter(&visit("A1")).await.0, 403);
+}
+
+/// `epr` has a listener for MLLP, `ecds` a CSV extract.
+#[tokio::test]
+async fn a_feed_with_another_door_is_meant_only_by_its_name_or_alone() {
+    for (names, query, status) in [
+        (&["epr", "fhir", "ecds"][..], "", 200),
+        (&["epr", "fhir", "ecds"], "?feed=epr", 200),
+        (&["epr"], "", 200),
+        (&["ecds"], "", 200),
+        (&["epr", "ecds"], "", 400),
+        (&["epr", "fhir", "other"], "", 400),
+    ] {
+        let of = |name: &&str| {
+            let text = FEED.replace("rxf.fhir", name);
+            feed(name, &if *name == "ecds" { format!("{text}[csv]\nref = \"id\"\n") } else { text })
+        };
+        let door =
+            door_of(names.iter().map(of).collect(), access(Some(TOKEN), Path::new(""), &Registry::new()));
+        let body = visit("A1").to_string().into_bytes();
+        let (answered, _, answer) = door.fhir(&format!("/fhir/R4/Encounter{query}"), &[], body).await;
+        assert_eq!(answered, status, "{names:?} {query}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_bundle_of_too_many_entries_is_refused_without_reading_them_all() {
+    let bundle = |entries: usize| {
+        let entries = vec!["{}"; entries].join(",");
+        format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entries}]}}").into_bytes()
+    };
+    for (entries, read, status) in [(10_000, 10_000, 200), (10_001, 10_001, 413), (1_000_000, 10_001, 413)] {
+        let bytes = bundle(entries);
+        assert_eq!(fhir::read::<Bundle<'_>>(&bytes, "Bundle").unwrap().entry.0.len(), read);
+        let (answered, ..) = one_feed().fhir("/fhir/R4", &[GZIP], gzip(&bytes)).await;
+        assert_eq!(answered, status, "{entries}");
+    }
+    // What is not read must be JSON all the same.
+    let broken = [&bundle(20_000)[..30_000], b"!"].concat();
+    assert_eq!(one_feed().fhir("/fhir/R4", &[], broken).await.0, 400);
+}
+
+/// An entry that does not say when it was recorded: then as the Bundle says, also when it is judged again.
+#[tokio::test]
+async fn an_entry_that_is_sent_again_was_recorded_when_its_bundle_was() {
+    let everybody = || access(Some(TOKEN), Path::new(""), &Registry::new());
+    let door = door_of(vec![feed("fhir", "source = \"rxf.fhir\"\n")], everybody());
+    let mut visit = visit("A1");
+    visit["meta"] = json!({});
+    let bundle = json!({ "resourceType": "Bundle", "timestamp": "2026-11-21T14:08:00Z", "entry": [{ "resource": visit }] });
+    door.fhir("/fhir/R4", &[], bundle.to_string().into_bytes()).await;
+    let refusals = door.refusals();
+    assert_eq!(refusals.len(), 1);
+    let pseudonyms = Pseudonyms::new(Some(b"a key of a deployment"), true).unwrap();
+    let repaired = vec![feed("fhir", FEED)];
+    let retry = Retry::new(organisations(), Standards::default(), pseudonyms, true, repaired);
+    let records = retry.judge(&refusals[0], &refusals[0].bytes).unwrap();
+    let event = parse_protobuf(&records[0].1.value, &Required, &mut 0).unwrap();
+    assert_eq!(Some(event.recorded_at), rfc3339(b"2026-11-21T14:08:00Z"));
 }

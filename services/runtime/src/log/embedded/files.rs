@@ -19,7 +19,7 @@ const WAL_BYTES_KEPT: u32 = 64 << 20;
 /// The open directory. The lock is held for as long as this lives.
 pub(super) struct Files {
     database: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 impl Files {
@@ -28,7 +28,7 @@ impl Files {
             |error: std::io::Error| LogError::Storage(format!("directory {}: {error}", dir.display()));
         std::fs::create_dir_all(dir).map_err(failed)?;
         let lock = lock(dir)?;
-        let files = Files { database: dir.join("log.db"), _lock: lock };
+        let files = Files { database: dir.join("log.db"), lock };
         files
             .create()
             .map_err(|error| LogError::Storage(format!("{}: {error}", files.database.display())))?;
@@ -65,6 +65,14 @@ impl Files {
             Ok(connection)
         };
         open().map_err(storage)
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that another thread is just starting shares the open file until it runs its own
+        // program. An error leaves the lock to the closing.
+        let _closed_in_any_case = self.lock.unlock();
     }
 }
 
@@ -143,4 +151,20 @@ pub(super) fn select_stamp(topic: i64) -> String {
 
 pub(super) fn delete_records(topic: i64) -> String {
     format!("DELETE FROM records_{topic} WHERE offset < ?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_log_can_be_opened_whoever_still_shares_the_open_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::open(dir.path()).unwrap();
+        let shared = files.lock.try_clone().unwrap();
+        assert!(Files::open(dir.path()).is_err());
+        drop(files);
+        assert!(Files::open(dir.path()).is_ok());
+        drop(shared);
+    }
 }

@@ -108,4 +108,8 @@ impl Reader for EmbeddedReader {
         self.turn = self.turn.wrapping_add(1);
         Ok((max as u64 - left) as usize)
     }
+
+    fn has_reached(&self, ends: &[Vec<u64>]) -> bool {
+        self.places.iter().zip(ends).all(|(place, ends)| ends.iter().all(|end| place.offset >= *end))
+    }
 }

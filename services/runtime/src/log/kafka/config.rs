@@ -50,7 +50,8 @@ const OURS: [&str; 13] = [
 ];
 
 impl KafkaConfig {
-    pub(super) fn check(&self) -> Result<(), LogError> {
+    /// What no single key can say. An error is one of configuration.
+    pub fn check(&self) -> Result<(), LogError> {
         let wrong = |text: String| Err(LogError::Misconfigured(text));
         if self.brokers.trim().is_empty() {
             return wrong(

@@ -172,6 +172,10 @@ impl Reader for KafkaReader {
             }
         }
     }
+
+    fn has_reached(&self, ends: &[Vec<u64>]) -> bool {
+        self.topics.iter().zip(ends).all(|(place, ends)| self.progress.has_reached(place.first, ends))
+    }
 }
 
 impl Drop for KafkaReader {

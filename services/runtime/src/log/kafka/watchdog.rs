@@ -67,6 +67,11 @@ impl Progress {
         self.polled.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether the partitions from the `first` on have reached these offsets.
+    pub(super) fn has_reached(&self, first: usize, ends: &[u64]) -> bool {
+        self.partitions[first..].iter().zip(ends).all(|(at, end)| at.reached() >= *end)
+    }
+
     /// Whether the watchdog has given this reader up.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
