@@ -17,10 +17,14 @@ mod feeds;
 mod files;
 #[path = "command_line/http.rs"]
 mod http;
+#[path = "command_line/identifiers.rs"]
+mod identifiers;
 #[path = "command_line/kills.rs"]
 mod kills;
 #[path = "command_line/mllp.rs"]
 mod mllp;
+#[path = "command_line/planted.rs"]
+mod planted;
 #[path = "command_line/published.rs"]
 mod published;
 #[path = "command_line/refusals.rs"]

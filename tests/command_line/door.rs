@@ -1,12 +1,12 @@
 //! The front door of `sitrep up`: what is answered to a post, what is taken, and what is kept of the rest.
 
 use contract::refusal::{self, Origin, Refusal};
-use contract::topics::{EVENTS, MEASURES, REFUSALS};
+use contract::topics::REFUSALS;
 use domain::event::Outcome;
 use runtime::clock::SystemClock;
 use runtime::log::Log;
 use runtime::log::embedded::EmbeddedLog;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::bad_input::{all, good, says_nothing};
@@ -148,115 +148,4 @@ fn only_the_token_opens_the_door() {
     for line in up.stop() {
         assert!(!line.contains("open-sesame"), "{line}");
     }
-}
-
-#[test]
-fn no_reference_gets_past_the_door() {
-    let (world, now) = (World::new(), now());
-    std::fs::create_dir(world.path("feeds")).expect("a folder of ours");
-    world.write("feeds/fhir.toml", b"source = \"fhir\"\nsite = \"General\"\n");
-    let feeds = format!("intake.feeds={}", world.path("feeds"));
-    let up = up(&world, &["--set", "log=trace", "--set", "checkpoint.every=100ms", "--set", &feeds]);
-    let [name, number] = crate::bad_input::PLANTED;
-    let arrived =
-        format!(r#""arrived_at":"{}","ambulance":{{"service":"Ambulances","ref":"{name}-J"}}"#, ago(now, 70));
-    let journey = format!(
-        r#"{{"id":"3","source":"cad","recorded_at":"{}","ambulance":{{"service":"Ambulances","ref":"{name}-J","destination":"General","arrived_at":"{}"}}}}"#,
-        now.second(),
-        ago(now, 75)
-    );
-    up.tell(&[
-        attendance("1", "General", number, now, &arrived),
-        attendance("2", "General", &format!("{name} {number}"), now, &arrived),
-        journey,
-    ]);
-    let refused: Vec<Vec<u8>> = all(now).into_iter().map(|bad| bad.bytes).collect();
-    assert_eq!(up.post("application/x-ndjson", &refused.join(&b'\n')).0, 200);
-    assert_eq!(up.post("application/json", &refused[0]).0, 400);
-    let (good, bad) = planted_encounters(now);
-    for encounter in good.iter().chain(&bad) {
-        let body = encounter.to_string();
-        let answer = up.post_to("/fhir/R4/Encounter", &[], body.as_bytes());
-        assert_eq!(answer.status == 200, good.contains(encounter), "{}", answer.text());
-        says_nothing("the answer to an Encounter", &answer.body);
-        let bundle = json!({"resourceType": "Bundle", "type": "batch", "id": name, "entry": [
-            {"fullUrl": name, "resource": encounter}, {"resource": {"resourceType": "Patient", "name": name}}]});
-        let answer = up.post_to("/fhir/R4", &[], bundle.to_string().as_bytes());
-        assert_eq!(answer.status, 200);
-        says_nothing("the answer to a Bundle", &answer.body);
-    }
-    eventually("the board shows the patients", SOON, || {
-        let answer = up.json("/v1/measures?measure=ae_department&org=ENG&type=all");
-        let newest = answer["series"][0]["points"].as_array().and_then(|points| points.last().cloned());
-        let on_clock = newest.as_ref().map(|point: &Json| point[4].clone());
-        if on_clock == Some(json!(3)) { Ok(()) } else { Err(format!("{newest:?}")) }
-    });
-    for path in ["/", "/metrics", "/healthz", "/readyz", "/v1/organisations", "/v1/alerts", "/v1/feeds"] {
-        says_nothing(path, &up.get(path).body);
-    }
-    for measure in ["ae_department", "ae_arrivals", "ae_four_hour", "amb_queue", "amb_handover"] {
-        let path = format!("/v1/measures?measure={measure}&org=General,ENG");
-        says_nothing(&path, &up.get(&path).body);
-    }
-    let lines = up.stop();
-    assert!(lines.iter().any(|line| line.contains("\"TRACE\"")), "everything is logged");
-    says_nothing("the log", lines.join("\n").as_bytes());
-    // In a Bundle what is no Encounter is passed over: the one that says that it is something else.
-    assert_eq!(records(&world, REFUSALS).len(), refused.len() + 2 * bad.len() - 1);
-    for topic in [EVENTS, MEASURES] {
-        let records = records(&world, topic);
-        assert!(!records.is_empty(), "{topic}");
-        says_nothing(topic, &records.concat());
-    }
-    let files = world.files("data");
-    let mut looked = 0;
-    // The log has the refusals, by design, and its topics were looked at above.
-    for file in files.iter().filter(|file| !file.to_string_lossy().contains("/data/log/")) {
-        says_nothing(&file.to_string_lossy(), &std::fs::read(file).expect("a file of ours"));
-        looked += 1;
-    }
-    assert!(looked >= 3, "{files:?}");
-}
-
-/// Encounters with planted text in every element: one that is good, and one for each element that can be wrong.
-fn planted_encounters(now: domain::time::Millis) -> (Vec<Json>, Vec<Json>) {
-    let [name, number] = crate::bad_input::PLANTED;
-    let both = format!("{name}-{number}");
-    let good = json!({
-        "resourceType": "Encounter", "id": both, "meta": {"versionId": number, "lastUpdated": ago(now, 0), "source": both},
-        "language": both, "text": {"div": both}, "contained": [{"resourceType": "Patient", "name": [{"family": name}]}],
-        "extension": [{"url": both, "valueString": both}],
-        "identifier": [{"system": both, "value": both, "assigner": {"display": name}}],
-        "status": "in-progress", "statusHistory": [{"status": name, "period": {"start": number}}],
-        "class": {"system": both, "code": "EMER", "display": name}, "classHistory": [name],
-        "type": [{"text": name}], "serviceType": {"text": name}, "priority": {"coding": [{"code": number}], "text": name},
-        "subject": {"reference": number, "display": name}, "participant": [{"individual": {"display": name}}],
-        "period": {"start": ago(now, 50)}, "reasonCode": [{"text": name}], "diagnosis": [{"condition": {"display": name}}],
-        "hospitalization": {"dischargeDisposition": {"coding": [{"code": number}], "text": name}},
-        "location": [{"location": {"reference": number, "display": name, "identifier": {"value": both}}, "status": name}],
-        "serviceProvider": {"reference": number, "display": name, "identifier": {"system": both, "value": number}},
-        "partOf": {"reference": number}, both.clone(): both
-    });
-    let wrong = |pointer: &str, value: Json| {
-        let mut encounter = good.clone();
-        *encounter.pointer_mut(pointer).expect("an element") = value;
-        encounter
-    };
-    let bad = vec![
-        wrong("/resourceType", json!(name)),
-        wrong("/meta/lastUpdated", json!(both)),
-        wrong("/meta", json!(number)),
-        wrong("/identifier", json!([{"value": both.repeat(9)}])),
-        wrong("/identifier", json!([{"value": both}, {"value": number}])),
-        wrong("/identifier", json!(both)),
-        wrong("/status", json!(both)),
-        wrong("/statusHistory", json!([{"status": "triaged", "period": {"start": both}}])),
-        wrong("/class/code", json!({both.clone(): both})),
-        wrong("/period/start", json!(both)),
-        wrong("/period", json!([both])),
-        wrong("/hospitalization", json!(both)),
-        wrong("/location", json!([both])),
-        wrong("/extension", json!([{"url": both, "extension": both}])),
-    ];
-    (vec![good], bad)
 }
