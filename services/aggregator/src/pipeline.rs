@@ -22,8 +22,8 @@ use crate::config::AggregateConfig;
 use crate::intake;
 use crate::metrics::{Metrics, OutcomeLabel};
 
-/// A fresh ledger is read from this long before the horizon on: the events of a record that is still open (spec 1.8).
-const BEFORE_HORIZON: u32 = 21 * DAY;
+/// A fresh ledger is read from so many days before the horizon on: the events of a record that is still open (spec 1.8).
+pub const BEFORE_HORIZON_DAYS: u32 = 21;
 /// A log that has an end further on, answers, and gives nothing for so long has nothing more for us: the rest are the
 /// marks of transactions of somebody else's.
 const NOTHING_MORE: Duration = Duration::from_secs(60);
@@ -117,7 +117,7 @@ impl Pipeline {
         let horizon = settings.horizon_minutes;
         let engine = restored(settings, epoch, &mut checkpoint)?;
         let now = parts.clock.now_ms();
-        let from = now - i64::from(horizon + BEFORE_HORIZON) * 60_000;
+        let from = now - i64::from(horizon + BEFORE_HORIZON_DAYS * DAY) * 60_000;
         let Some(events) = retried(&parts, || positions(&*parts.log, EVENTS, &checkpoint, from)) else {
             return Ok(None);
         };

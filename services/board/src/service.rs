@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use contract::alert::AlertRecord;
 use contract::measure::MeasureRecord;
+use contract::topics::{ALERTS, MEASURES};
 use domain::measures::OrgMinute;
 use domain::organisations::Organisations;
 use domain::target::Target;
@@ -22,11 +23,6 @@ use crate::live::{Live, Mode, Status};
 use crate::metrics::{Metrics, OrgMinuteOutcome};
 use crate::read::Reader;
 use crate::store::{Store, StoreError, Taken};
-
-/// The topic of published measures (spec 4.3).
-pub const MEASURES: &str = "sitrep.measures.v1";
-/// The topic of episodes (spec 4.3).
-pub const ALERTS: &str = "sitrep.alerts.v1";
 
 /// At most so many records make one transaction.
 const RECORDS_MAX: usize = 2_000;

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use board::live::{Live, Message, Mode};
 use board::metrics::{Metrics, OrgMinuteOutcome};
-use board::service::{ALERTS, MEASURES, Service, ServiceError, run};
+use board::service::{Service, ServiceError, run};
 use board::store::{Options, Store};
 use contract::alert::{AlertRecord, State, Transition};
 use contract::measure::MeasureRecord;
+use contract::topics::{ALERTS, MEASURES};
 use domain::alert::Severity;
 use domain::measures::{Freshness, Measure, OrgMinute, Revision, Series, SeriesKey, TypeTag};
 use domain::organisations::Level;

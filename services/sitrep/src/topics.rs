@@ -9,8 +9,8 @@ const fn days(days: u64) -> Option<Duration> {
     Some(Duration::from_secs(days * 86_400))
 }
 
-/// The events must reach back so many days beyond the horizon (spec 1.8).
-pub(crate) const BEFORE_HORIZON_DAYS: u64 = 21;
+/// The events must reach back so many days beyond the horizon: a fresh ledger is read from there.
+pub(crate) const BEFORE_HORIZON_DAYS: u64 = aggregator::pipeline::BEFORE_HORIZON_DAYS as u64;
 
 /// Every topic. `horizon_days`: events are kept for longer by [`BEFORE_HORIZON_DAYS`], measures by a day.
 pub(crate) fn all(partitions: u32, horizon_days: u64) -> Vec<TopicSetup> {
