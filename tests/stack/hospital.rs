@@ -52,8 +52,8 @@ pub(crate) fn rules(address: std::net::SocketAddr, hold: &str) -> String {
 }
 
 impl World {
-    /// Patients come to our site (`leave`: they leave it).
-    pub(crate) fn patients(&mut self, leave: bool) {
+    /// Patients come to our site (`leave`: they leave it): sent before all that waits. Returns how many events.
+    pub(crate) fn patients(&mut self, leave: bool) -> usize {
         let now = now_ms();
         for number in 0..PATIENTS {
             let mut the = Attendance::new(Cow::Borrowed(SITE), Ref([number + 1; 16]));
@@ -72,6 +72,7 @@ impl World {
             };
             self.feed.push(event, number % 2 == 0);
         }
-        self.send(usize::MAX);
+        self.feed.waiting.rotate_right(usize::from(PATIENTS));
+        self.send(usize::from(PATIENTS))
     }
 }

@@ -69,6 +69,7 @@ pub(crate) fn waited_for(seed: u64) {
     }
     pause(OUTAGE);
     world.kafka.start();
+    world.send(usize::MAX);
     world.patients(false);
     world.settles("the broker was away");
     for service in world.running() {
