@@ -13,13 +13,12 @@ pub mod zone;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
-
 use contract::References;
 use domain::event::{Attendance, Fact};
 use domain::ids::Ref;
 use domain::organisations::Organisations;
 use domain::time::Second;
+use hashbrown::HashMap;
 use runtime::config::ConfigError;
 
 use self::codes::{CodeSet, Codes};
@@ -294,12 +293,8 @@ impl Feed {
         authority: &str,
         number: &str,
     ) -> Option<Ref> {
-        let mut text = String::with_capacity(64);
-        if self.hl7.authority && !authority.is_empty() {
-            text.push_str(authority);
-            text.push('|');
-        }
-        text.push_str(number);
-        if number.is_empty() || text.len() > 64 { None } else { references.reference(site, &text) }
+        let with_authority = self.hl7.authority && !authority.is_empty();
+        let text = if with_authority { &*format!("{authority}|{number}") } else { number };
+        if number.is_empty() || text.len() > 64 { None } else { references.reference(site, text) }
     }
 }

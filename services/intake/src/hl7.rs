@@ -78,6 +78,7 @@ pub struct Message<'a> {
 
 #[derive(Clone, Copy, Debug)]
 struct Span {
+    name: [u8; 3],
     start: usize,
     end: usize,
 }
@@ -105,8 +106,8 @@ impl<'a> Message<'a> {
             let length = memchr2(b'\r', b'\n', &bytes[start..]).unwrap_or(bytes.len() - start);
             let end = start + length;
             let text = &bytes[start..end];
-            if begins_segment(text, self.separators.field) {
-                self.segments.push(Span { start, end });
+            if let Some(name) = segment_name(text, self.separators.field) {
+                self.segments.push(Span { name, start, end });
             } else if !text.is_empty() {
                 // The header holds no text: it is repeated in the answer.
                 let after_header = self.segments.len() == 1;
@@ -136,8 +137,9 @@ impl<'a> Message<'a> {
     /// MSH.
     pub fn header(&self) -> Segment<'a> {
         // A message without it was not scanned.
-        let first = self.segments.first().copied().unwrap_or(Span { start: 0, end: 0 });
-        Segment { bytes: &self.bytes[first.start..first.end], separators: self.separators }
+        self.segments
+            .first()
+            .map_or(Segment { bytes: &[], separators: self.separators }, |span| self.at(span))
     }
 
     /// Lines that were taken as text that goes on.
@@ -147,13 +149,22 @@ impl<'a> Message<'a> {
 
     /// Every segment, in order. MSH is the first.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + '_ {
-        let separators = self.separators;
-        self.segments.iter().map(move |span| Segment { bytes: &self.bytes[span.start..span.end], separators })
+        self.segments.iter().map(|span| self.at(span))
+    }
+
+    fn at(&self, span: &Span) -> Segment<'a> {
+        Segment { bytes: &self.bytes[span.start..span.end], separators: self.separators }
     }
 
     /// The first segment of that name.
     pub fn segment(&self, name: &[u8; 3]) -> Option<Segment<'a>> {
-        self.segments().find(|segment| segment.is(name))
+        self.named(*name).next().map(|(_, segment)| segment)
+    }
+
+    /// Every segment of that name, with its number from 0.
+    pub fn named(&self, name: [u8; 3]) -> impl Iterator<Item = (usize, Segment<'a>)> {
+        let numbered = self.segments.iter().enumerate();
+        numbered.filter(move |(_, span)| span.name == name).map(|(number, span)| (number, self.at(span)))
     }
 
     /// What stands at a path, in the first segment of that name.
@@ -188,53 +199,6 @@ impl<'a> Segment<'a> {
         let field = self.field(path.field);
         if self.is(b"MSH") && path.field <= 2 { said(field) } else { part(field, self.separators, path) }
     }
-
-    /// The same with its fields found once, for who asks for many.
-    pub fn fields(self) -> Fields<'a> {
-        let mut starts = [0; FIELDS];
-        let mut found = 1;
-        for at in memchr::memchr_iter(self.separators.field, self.bytes).take(FIELDS - 1) {
-            // A segment is part of a message, which is no longer than a frame.
-            starts[found] = u32::try_from(at + 1).unwrap_or(u32::MAX);
-            found += 1;
-        }
-        Fields { segment: self, starts, found }
-    }
-}
-
-/// How many fields are found at once; those behind are looked for.
-const FIELDS: usize = 64;
-
-/// A segment whose fields are known.
-#[derive(Clone, Debug)]
-pub struct Fields<'a> {
-    segment: Segment<'a>,
-    starts: [u32; FIELDS],
-    found: usize,
-}
-
-impl<'a> Fields<'a> {
-    /// As [`Segment::field`].
-    pub fn field(&self, number: u16) -> &'a [u8] {
-        let is_header = self.segment.is(b"MSH");
-        let part = usize::from(number) - usize::from(is_header && number > 0);
-        if (is_header && number <= 1) || part + 1 >= self.found {
-            // The last that is known may not be the last that there is.
-            return if part >= self.found && self.found < FIELDS { &[] } else { self.segment.field(number) };
-        }
-        let [start, next] = [self.starts[part], self.starts[part + 1]].map(|at| at as usize);
-        self.segment.bytes.get(start..next - 1).unwrap_or_default()
-    }
-
-    /// As [`Segment::get`].
-    pub fn get(&self, path: Path) -> Fact<&'a [u8]> {
-        let field = self.field(path.field);
-        if self.segment.is(b"MSH") && path.field <= 2 {
-            said(field)
-        } else {
-            part(field, self.segment.separators, path)
-        }
-    }
 }
 
 /// What stands at a component and subcomponent of a field, in its first repetition.
@@ -267,24 +231,37 @@ fn index(number: Option<u16>) -> usize {
 
 /// The part with that number, from 0; empty where there is none. Without a separator the whole is part 0.
 fn nth(bytes: &[u8], separator: u8, number: usize) -> &[u8] {
-    let mut rest = bytes;
-    for _ in 0..number {
-        match memchr(separator, rest).filter(|_| separator != 0) {
-            Some(at) => rest = &rest[at + 1..],
-            None => return &[],
-        }
+    if separator == 0 {
+        return if number == 0 { bytes } else { &[] };
     }
-    match memchr(separator, rest).filter(|_| separator != 0) {
-        Some(at) => &rest[..at],
-        None => rest,
-    }
+    let Some(rest) = behind(bytes, separator, number) else { return &[] };
+    let end = rest.iter().position(|byte| *byte == separator);
+    end.map_or(rest, |end| &rest[..end])
 }
 
-fn begins_segment(line: &[u8], field: u8) -> bool {
-    match line.first_chunk::<3>() {
-        Some(name) => is_segment_name(name) && line.get(3).is_none_or(|after| *after == field),
-        None => false,
+/// What stands behind so many separators. Field 45 is far behind: most pieces are only counted, which is quicker than
+/// finding each separator.
+fn behind(bytes: &[u8], separator: u8, mut number: usize) -> Option<&[u8]> {
+    let mut rest = bytes;
+    while number > 0
+        && let Some((piece, after)) = rest.split_first_chunk::<16>()
+    {
+        let found = piece.iter().map(|byte| u8::from(*byte == separator)).sum::<u8>();
+        match number.checked_sub(usize::from(found)) {
+            Some(left) if left > 0 => (number, rest) = (left, after),
+            Some(_) | None => break,
+        }
     }
+    for _ in 0..number {
+        rest = &rest[rest.iter().position(|byte| *byte == separator)? + 1..];
+    }
+    Some(rest)
+}
+
+/// The name of the segment that a line begins; none where it is no segment.
+fn segment_name(line: &[u8], field: u8) -> Option<[u8; 3]> {
+    let name = line.first_chunk::<3>().filter(|name| is_segment_name(name))?;
+    line.get(3).is_none_or(|after| *after == field).then_some(*name)
 }
 
 fn separators(bytes: &[u8]) -> Result<Separators, ScanError> {

@@ -102,7 +102,8 @@ impl Rules {
 /// An event as the record of its topic.
 pub fn record_of(event: &Event<'_>) -> (&'static str, NewRecord) {
     let (topic, key) = address(event);
-    let mut value = Vec::new();
+    // Most events fit.
+    let mut value = Vec::with_capacity(160);
     write_protobuf(event, &mut value);
     (topic, NewRecord { key: key.as_bytes().to_vec(), value, protobuf: true, partition: None })
 }

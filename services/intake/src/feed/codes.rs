@@ -1,9 +1,8 @@
 //! Code tables: what a sender's codes mean in our words (spec 1.2). An unknown code states nothing and is counted:
 //! never a guess.
 
-use std::collections::HashMap;
-
 use domain::event::{ArrivalMode, Attendance, DepartmentType, Disposal, Fact};
+use hashbrown::HashMap;
 
 /// A set of codes, by the name of its table in a feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

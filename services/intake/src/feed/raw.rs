@@ -1,10 +1,11 @@
 //! A feed as it is written, and how that becomes a [`Feed`]: every key checked, errors with the key's path.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::hash::Hash;
 
 use domain::event::{ArrivalMode, DepartmentType, Disposal};
 use domain::organisations::{Level, Organisations};
+use hashbrown::HashMap;
 use serde::Deserialize;
 
 use super::codes::{Category, Codes, Status};

@@ -31,7 +31,6 @@ use std::fmt;
 
 use contract::References;
 use domain::event::{Attendance, Event, Fact, Outcome, Statement};
-use domain::ids::Ref;
 use domain::organisations::Organisations;
 use domain::time::Millis;
 
@@ -253,36 +252,65 @@ pub fn translate<'m, R: References>(
     let mut reader = Reader::new(message, around)?;
     let id = reader.id()?;
     let event = reader.event()?;
-    let mut attendances = Vec::with_capacity(2);
-    match reader.visits(event)? {
-        visits if visits.is_empty() => reader.leave_out(LeftOut::Event),
-        visits => {
-            for visit in &visits {
-                reader.attendances(event, visit, &mut attendances)?;
-            }
-        }
+    let (source, recorded_at) = (around.feed.source.as_str(), reader.recorded_at);
+    let said =
+        |statement| Event { id: Cow::Borrowed(id), source: Cow::Borrowed(source), recorded_at, statement };
+    let mut events = Vec::with_capacity(1);
+    let visits = reader.visits(event)?;
+    if visits[0].is_none() {
+        reader.leave_out(LeftOut::Event);
+    }
+    for visit in visits.iter().flatten() {
+        let mut say = |attendance| events.push(said(Statement::Attendance(attendance)));
+        reader.attendances(event, visit, &mut say)?;
     }
     if message.continued() > 0 {
         reader.leave_out(LeftOut::Text);
     }
-    let event = |statement| Event {
-        id: Cow::Borrowed(id),
-        source: Cow::Borrowed(around.feed.source.as_str()),
-        recorded_at: reader.recorded_at,
-        statement,
-    };
-    let events = if attendances.is_empty() {
-        vec![event(Statement::Heartbeat)]
-    } else {
-        attendances.into_iter().map(|attendance| event(Statement::Attendance(attendance))).collect()
-    };
+    if events.is_empty() {
+        events.push(said(Statement::Heartbeat));
+    }
     Ok(Translation { events, left_out: reader.left_out })
 }
 
 /// Whether it states any fact.
 pub(crate) fn states(attendance: &Attendance<'_>) -> bool {
-    let mut nothing = Attendance::new("", Ref([0; 16]));
-    nothing.site = attendance.site.clone();
-    nothing.reference = attendance.reference;
-    *attendance != nothing
+    // Every field by its name, so that a new one cannot be forgotten.
+    let Attendance {
+        site: _,
+        reference: _,
+        department_type,
+        planned,
+        child,
+        acuity,
+        arrival_mode,
+        ambulance,
+        arrived_at,
+        assessed_at,
+        treated_at,
+        referred_at,
+        decided_to_admit_at,
+        clock_stopped_at,
+        departed_at,
+        disposal,
+        location,
+        void,
+    } = attendance;
+    let instants = [
+        arrived_at,
+        assessed_at,
+        treated_at,
+        referred_at,
+        decided_to_admit_at,
+        clock_stopped_at,
+        departed_at,
+    ];
+    instants.iter().any(|instant| instant.is_said())
+        || [planned, child, void].iter().any(|fact| fact.is_said())
+        || location.is_some()
+        || department_type.is_said()
+        || acuity.is_said()
+        || arrival_mode.is_said()
+        || ambulance.is_said()
+        || disposal.is_said()
 }

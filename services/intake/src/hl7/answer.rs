@@ -2,6 +2,8 @@
 //! wrong is said with segment and field, in the form of the sender's version. Nothing of the message is said again but
 //! its control id (MSA-2), its separators, its version and its trigger event.
 
+use std::io::Write as _;
+
 use domain::event::Fact;
 use domain::time::Millis;
 
@@ -92,7 +94,7 @@ impl Repeated {
 
     /// Of a message, as far as it can be read.
     pub fn of(message: &Message<'_>) -> Repeated {
-        let header = message.header().fields();
+        let header = message.header();
         let short = |path, most: usize, plain: fn(&u8) -> bool| match header.get(path) {
             Fact::Stated(text) if text.len() <= most && text.iter().all(plain) => text,
             Fact::Stated(_) | Fact::Retracted | Fact::Absent => &[],
@@ -170,7 +172,7 @@ impl Answers {
             out.extend_from_slice(repeated.event());
         }
         fields(out, field, &[self.own.as_bytes()]);
-        out.extend_from_slice(number.to_string().as_bytes());
+        write!(out, "{number}").expect("a vector takes all");
         fields(out, field, &[b"P", repeated.version()]);
         out.extend_from_slice(b"\rMSA");
         fields(out, field, &[answer.as_str().as_bytes(), repeated.id()]);

@@ -27,6 +27,25 @@ fn get(message: &str, at: &str) -> Fact<String> {
 }
 
 #[test]
+fn parts_are_found_wherever_they_stand() {
+    let mut rng = ChaCha8Rng::seed_from_u64(16);
+    for _ in 0..3_000 {
+        let length = rng.random_range(0..80);
+        let rare = rng.random_range(1..12);
+        let text: Vec<u8> =
+            (0..length).map(|_| if rng.random_range(0..rare) == 0 { b'|' } else { b'x' }).collect();
+        for number in 0..82 {
+            let expected = text.split(|byte| *byte == b'|').nth(number).unwrap_or_default();
+            let (start, of) = (expected.as_ptr(), String::from_utf8_lossy(&text));
+            let found = nth(&text, b'|', number);
+            assert_eq!(found, expected, "part {number} of {of}");
+            assert!(found.is_empty() || found.as_ptr() == start, "part {number} of {of}");
+        }
+    }
+    assert_eq!((nth(b"a|b", 0, 0), nth(b"a|b", 0, 1)), (&b"a|b"[..], &b""[..]), "no separator");
+}
+
+#[test]
 fn fields_are_found_where_the_standard_has_them() {
     for (at, value) in [
         ("MSH-1", "|"),

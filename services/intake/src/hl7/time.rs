@@ -17,32 +17,33 @@ pub struct Reading {
 impl Reading {
     /// Reads a time; `None` for anything that is none.
     pub fn parse(text: &[u8]) -> Option<Reading> {
-        let sign = text.iter().position(|byte| matches!(byte, b'+' | b'-'));
-        let (stamp, zone) = text.split_at(sign.unwrap_or(text.len()));
+        let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let (whole, rest) = text.split_at(digits);
+        if !matches!(whole.len(), 8 | 10 | 12 | 14) {
+            return None;
+        }
+        let (millis, zone) = match rest {
+            [b'.', rest @ ..] if whole.len() == 14 => fraction(rest)?,
+            zone => (0, zone),
+        };
         let offset_seconds = match zone {
             [] => None,
-            [sign, digits @ ..] if digits.len() == 4 => {
-                let (hours, minutes) = (number(&digits[..2])?, number(&digits[2..])?);
+            [sign @ (b'+' | b'-'), digits @ ..] => {
+                let [first, second, third, fourth] = digits.try_into().ok()?;
+                let (hours, minutes) = (two(first, second)?, two(third, fourth)?);
+                if hours > 14 || minutes > 59 {
+                    return None;
+                }
                 let seconds = i32::from(hours) * 3_600 + i32::from(minutes) * 60;
-                let fits = hours <= 14 && minutes <= 59;
-                Some(if *sign == b'-' { -seconds } else { seconds }).filter(|_| fits)
+                Some(if *sign == b'-' { -seconds } else { seconds })
             }
             _ => return None,
         };
-        if offset_seconds.is_none() && !zone.is_empty() {
-            return None;
-        }
-        let dot = stamp.iter().position(|byte| *byte == b'.');
-        let (whole, fraction) = stamp.split_at(dot.unwrap_or(stamp.len()));
-        if !matches!(whole.len(), 8 | 10 | 12 | 14) || (dot.is_some() && whole.len() != 14) {
-            return None;
-        }
-        let part = |at: usize| {
-            whole.get(at..at + 2).map_or(Some(0), number).and_then(|part| i8::try_from(part).ok())
-        };
-        let year = i16::try_from(number(&whole[..4])?).ok()?;
-        let nanos = millis(fraction)?.checked_mul(1_000_000)?;
-        let local = DateTime::new(year, part(4)?, part(6)?, part(8)?, part(10)?, part(12)?, nanos).ok()?;
+        let part = |at: usize| whole.get(at..at + 2).map_or(Some(0), |pair| two(pair[0], pair[1]));
+        let year = i16::from(part(0)?) * 100 + i16::from(part(2)?);
+        let (month, day) = (part(4)?, part(6)?);
+        let local =
+            DateTime::new(year, month, day, part(8)?, part(10)?, part(12)?, millis * 1_000_000).ok()?;
         Some(Reading { local, offset_seconds })
     }
 
@@ -55,21 +56,18 @@ impl Reading {
     }
 }
 
-fn number(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0, |value: u16, byte| {
-        let digit = byte.wrapping_sub(b'0');
-        (digit < 10).then(|| value * 10 + u16::from(digit))
-    })
+/// A number of two digits.
+fn two(tens: u8, ones: u8) -> Option<i8> {
+    let digit = |byte: u8| byte.is_ascii_digit().then_some((byte & 0x0f) as i8);
+    Some(digit(tens)? * 10 + digit(ones)?)
 }
 
-/// `.5` is 500; what is finer is cut off.
-fn millis(fraction: &[u8]) -> Option<i32> {
-    let Some((_, digits)) = fraction.split_first() else { return Some(0) };
-    if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
+/// What stands behind the point, in milliseconds (`5` is 500; what is finer is cut off), and what follows it.
+fn fraction(text: &[u8]) -> Option<(i32, &[u8])> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = text.split_at(digits);
     let three = [0, 1, 2].map(|at| digits.get(at).map_or(0, |digit| i32::from(digit - b'0')));
-    Some(three[0] * 100 + three[1] * 10 + three[2])
+    (1..=9).contains(&digits.len()).then_some((three[0] * 100 + three[1] * 10 + three[2], rest))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What becomes of one frame: the records for the log and what is answered when it has them. Pure.
+//! What becomes of frames: the records for the log and what is answered when it has them. Pure.
 
 use contract::refusal::{Origin, Refusal};
 use domain::event::Outcome;
@@ -12,6 +12,15 @@ use crate::hl7::adt::{LeftOut, Surroundings, is_acknowledgement, translate};
 use crate::hl7::answer::{Complaint, Repeated};
 use crate::judge::Rules;
 
+/// Frames that were judged and are written together.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// In the order in which they came.
+    pub(super) frames: Vec<Judged>,
+    /// What those that are taken become, as records of the events topic.
+    pub(super) events: Vec<NewRecord>,
+}
+
 /// A frame that was judged.
 #[derive(Debug)]
 pub(super) struct Judged {
@@ -23,16 +32,28 @@ pub(super) struct Judged {
 
 #[derive(Debug)]
 pub(super) enum Verdict {
-    /// Its events, as records of the events topic.
-    Taken(Vec<NewRecord>),
+    /// Its events go to the log.
+    Taken,
     /// It goes to the refusals, and the sender is told why.
-    Refused(Box<Refusal>, Complaint),
+    Refused(Box<(Refusal, Complaint)>),
 }
 
-/// Judges a frame that came at `now`.
-pub(super) fn judge(frame: Frame<'_>, feed: &Feed, rules: &Rules, now: Millis) -> Judged {
+impl Batch {
+    /// Judges a frame that came at `now`.
+    pub(super) fn judge(&mut self, frame: Frame<'_>, feed: &Feed, rules: &Rules, now: Millis) {
+        let before = self.events.len();
+        let judged = judge(frame, feed, rules, now, &mut self.events);
+        if !matches!(judged.verdict, Verdict::Taken) {
+            // All of a message or nothing.
+            self.events.truncate(before);
+        }
+        self.frames.push(judged);
+    }
+}
+
+fn judge(frame: Frame<'_>, feed: &Feed, rules: &Rules, now: Millis, events: &mut Vec<NewRecord>) -> Judged {
     match frame {
-        Frame::Whole(bytes) => whole(bytes, feed, rules, now),
+        Frame::Whole(bytes) => whole(bytes, feed, rules, now, events),
         Frame::Broken(bytes) => {
             let repeated = first_line(bytes);
             let text = "the frame has no end: another began before 1C 0D".to_owned();
@@ -56,14 +77,14 @@ fn first_line(bytes: &[u8]) -> Repeated {
 }
 
 fn refused(repeated: Option<Repeated>, refusal: Refusal, complaint: Complaint) -> Judged {
-    Judged { repeated, verdict: Verdict::Refused(Box::new(refusal), complaint), left_out: Vec::new() }
+    Judged { repeated, verdict: Verdict::Refused(Box::new((refusal, complaint))), left_out: Vec::new() }
 }
 
 fn refusal(outcome: Outcome, detail: String, feed: &Feed, bytes: &[u8], now: Millis) -> Refusal {
     Refusal::new(outcome, detail, feed.source.clone(), bytes, false, Origin::Mllp, now)
 }
 
-fn whole(bytes: &[u8], feed: &Feed, rules: &Rules, now: Millis) -> Judged {
+fn whole(bytes: &[u8], feed: &Feed, rules: &Rules, now: Millis, events: &mut Vec<NewRecord>) -> Judged {
     let message = match Message::scan(bytes) {
         Ok(message) => message,
         Err(error) => {
@@ -86,15 +107,14 @@ fn whole(bytes: &[u8], feed: &Feed, rules: &Rules, now: Millis) -> Judged {
             return refused(repeated, refusal, Complaint::from(&fault));
         }
     };
-    let mut records = Vec::with_capacity(translation.events.len());
     for event in &translation.events {
         match rules.admit(event) {
-            Ok((_, record)) => records.push(record),
+            Ok((_, record)) => events.push(record),
             Err((outcome, detail)) => {
                 let refusal = refusal(outcome, detail.to_owned(), feed, bytes, now);
                 return refused(repeated, refusal, Complaint::structure(detail.to_owned()));
             }
         }
     }
-    Judged { repeated, verdict: Verdict::Taken(records), left_out: translation.left_out }
+    Judged { repeated, verdict: Verdict::Taken, left_out: translation.left_out }
 }

@@ -30,7 +30,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Decoder;
-use super::judged::{Judged, Verdict, judge};
+use super::judged::{Batch, Judged, Verdict};
 use crate::desk::refusal_record;
 use crate::feed::Feed;
 use crate::hl7::answer::{Answer, Answers, Complaint};
@@ -221,11 +221,7 @@ async fn converse(door: &Arc<Door>, stream: impl AsyncRead + AsyncWrite + Unpin)
 }
 
 /// Hands on what each read completes. While there is no room for it, nothing is read.
-async fn read(
-    door: &Arc<Door>,
-    mut input: impl AsyncRead + Unpin,
-    judged: Sender<Vec<Judged>>,
-) -> ConnectionEnd {
+async fn read(door: &Arc<Door>, mut input: impl AsyncRead + Unpin, judged: Sender<Batch>) -> ConnectionEnd {
     let limits = &door.limits;
     let (mut decoder, mut room) = (Decoder::new(limits.frame_bytes), READ_BYTES.0);
     let begun = door.shutdown.begun();
@@ -253,14 +249,14 @@ async fn read(
             Ok(Ok(_)) => {}
         }
         let now = Millis(door.clock.now_ms());
-        let mut batch = Vec::new();
+        let mut batch = Batch::default();
         while let Some(frame) = decoder.next_frame() {
-            batch.push(judge(frame, &door.feed, &door.rules, now));
+            batch.judge(frame, &door.feed, &door.rules, now);
         }
-        if !batch.is_empty() || !decoder.is_inside() {
+        if !batch.frames.is_empty() || !decoder.is_inside() {
             frame_end = None;
         }
-        if !batch.is_empty() && judged.send(batch).await.is_err() {
+        if !batch.frames.is_empty() && judged.send(batch).await.is_err() {
             return ConnectionEnd::Lost;
         }
     }
@@ -270,11 +266,12 @@ async fn read(
 async fn write(
     door: &Arc<Door>,
     mut output: impl AsyncWrite + Unpin,
-    mut waiting: Receiver<Vec<Judged>>,
+    mut waiting: Receiver<Batch>,
 ) -> Option<ConnectionEnd> {
     while let Some(mut batch) = waiting.recv().await {
         while let Ok(more) = waiting.try_recv() {
-            batch.extend(more);
+            batch.frames.extend(more.frames);
+            batch.events.extend(more.events);
         }
         let answers = door.keep(batch).await;
         // TLS holds bytes back until it is told.
@@ -293,14 +290,13 @@ async fn write(
 
 impl Door {
     /// Writes a batch to the log, counts it, and returns its acknowledgements, in order.
-    async fn keep(self: &Arc<Self>, mut batch: Vec<Judged>) -> Answers {
-        let (mut events, mut refusals) = (Vec::with_capacity(batch.len()), Vec::new());
-        for judged in &mut batch {
-            match &mut judged.verdict {
-                Verdict::Taken(records) => events.append(records),
-                Verdict::Refused(refusal, _) => refusals.push(refusal_record(refusal, self.sealer.as_ref())),
-            }
-        }
+    async fn keep(self: &Arc<Self>, batch: Batch) -> Answers {
+        let Batch { frames, events } = batch;
+        let refused = |judged: &Judged| match &judged.verdict {
+            Verdict::Taken => None,
+            Verdict::Refused(why) => Some((refusal_record(&why.0, self.sealer.as_ref()), why.0.reason)),
+        };
+        let (refusals, reasons): (Vec<_>, Vec<_>) = frames.iter().filter_map(refused).unzip();
         let (taken, refused) = (events.len() as u64, refusals.len() as u64);
         // Events first: sent again after a failure they change nothing, while a refusal would be kept twice.
         let has_events = self.append(EVENTS, events).await;
@@ -310,14 +306,10 @@ impl Door {
         }
         let now = Millis(self.clock.now_ms());
         let (taken, refused) = (if has_events { taken } else { 0 }, if has_refusals { refused } else { 0 });
-        let reasons = batch.iter().filter(|_| has_refusals).filter_map(|judged| match &judged.verdict {
-            Verdict::Taken(_) => None,
-            Verdict::Refused(refusal, _) => Some(refusal.reason),
-        });
-        self.metrics.judged(taken, reasons);
+        self.metrics.judged(taken, reasons.into_iter().filter(|_| has_refusals));
         self.shares.count(&self.feed.source, taken, refused, now);
-        let mut answers = Answers::new(now, batch.len());
-        for judged in &batch {
+        let mut answers = Answers::new(now, frames.len());
+        for judged in &frames {
             self.answer(judged, has_events, has_refusals, &mut answers);
         }
         answers
@@ -326,9 +318,9 @@ impl Door {
     fn answer(&self, judged: &Judged, has_events: bool, has_refusals: bool, answers: &mut Answers) {
         let away;
         let (answer, complaint) = match &judged.verdict {
-            Verdict::Taken(_) if has_events => (Answer::Taken, None),
-            Verdict::Refused(_, complaint) if has_refusals => (Answer::Refused, Some(complaint)),
-            Verdict::Taken(_) | Verdict::Refused(..) => {
+            Verdict::Taken if has_events => (Answer::Taken, None),
+            Verdict::Refused(why) if has_refusals => (Answer::Refused, Some(&why.1)),
+            Verdict::Taken | Verdict::Refused(_) => {
                 away = Complaint::away();
                 (Answer::Later, Some(&away))
             }

@@ -15,7 +15,7 @@ use crate::feed::place::{Named, Place};
 use crate::feed::zone::Nearest;
 use crate::feed::{Class, ReferenceField};
 use crate::hl7::time::Reading;
-use crate::hl7::{Fields, Message, Segment, unescape};
+use crate::hl7::{Message, Segment, part, unescape};
 
 const NOT_A_TIME: &str = "must be YYYYMMDD[HH[MM[SS[.S]]]][+ZZZZ or -ZZZZ], from 2000 to 2099";
 const NOT_ASCII: &str = "must hold ASCII characters only";
@@ -24,7 +24,7 @@ const NOT_ASCII: &str = "must hold ASCII characters only";
 #[derive(Clone, Debug)]
 pub(super) struct Visit<'m> {
     pub(super) pid: Option<Segment<'m>>,
-    pub(super) pv1: Option<Fields<'m>>,
+    pub(super) pv1: Option<Segment<'m>>,
     /// By their numbers: not of another patient are those before the first PID, and those from this visit's PID to the
     /// next one.
     before: usize,
@@ -47,7 +47,7 @@ impl Where<'_> {
 /// A message, what is known beside it, and what was read of its header.
 pub(super) struct Reader<'x, 'm, R> {
     pub(super) message: &'x Message<'m>,
-    header: Fields<'m>,
+    header: Segment<'m>,
     evn: Option<Segment<'m>>,
     pub(super) around: Surroundings<'m, R>,
     pub(super) recorded_at: Millis,
@@ -59,7 +59,7 @@ pub(super) struct Reader<'x, 'm, R> {
 impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     /// Reads when the message was recorded.
     pub(super) fn new(message: &'x Message<'m>, around: Surroundings<'m, R>) -> Result<Self, Fault> {
-        let (header, evn) = (message.header().fields(), message.segment(b"EVN"));
+        let (header, evn) = (message.header(), message.segment(b"EVN"));
         let (recorded_at, default_offset, left_out) = (Millis(0), None, Vec::new());
         let mut reader = Reader { message, header, evn, around, recorded_at, default_offset, left_out };
         reader.check_encoding()?;
@@ -99,7 +99,6 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     fn check_encoding(&self) -> Result<(), Fault> {
         let path = Path::field(b"MSH", 18);
         let Fact::Stated(name) = self.get(path) else { return Ok(()) };
-        let name = name.to_ascii_uppercase();
         let not_ours = [
             &b"ISO IR"[..],
             b"ISO-2022",
@@ -115,7 +114,9 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
             b"UTF-32",
             b"UCS",
         ];
-        if not_ours.iter().any(|start| name.starts_with(start)) {
+        let starts =
+            |start: &&[u8]| name.get(..start.len()).is_some_and(|name| name.eq_ignore_ascii_case(start));
+        if not_ours.iter().any(starts) {
             return Err(Fault::data(path, "must be UNICODE UTF-8, 8859/1 to 8859/15, ASCII or WINDOWS-1252"));
         }
         Ok(())
@@ -160,18 +161,18 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     }
 
     /// The visits that the event speaks of; none where it says nothing of a visit.
-    pub(super) fn visits(&self, event: &[u8]) -> Result<Vec<Visit<'m>>, Fault> {
+    pub(super) fn visits(&self, event: &[u8]) -> Result<[Option<Visit<'m>>; 2], Fault> {
         match trigger(event, Some(Class::Emergency), self.around.feed.hl7.reference) {
-            Trigger::Nothing => Ok(Vec::new()),
+            Trigger::Nothing => Ok([None, None]),
             Trigger::Swap => self.swapped(),
             _ => {
-                let pv1 = self.message.segment(b"PV1").map(Segment::fields);
-                Ok(vec![Visit { pid: self.message.segment(b"PID"), pv1, before: 0, own: 0..usize::MAX }])
+                let (pid, pv1) = (self.message.segment(b"PID"), self.message.segment(b"PV1"));
+                Ok([Some(Visit { pid, pv1, before: 0, own: 0..usize::MAX }), None])
             }
         }
     }
 
-    fn swapped(&self) -> Result<Vec<Visit<'m>>, Fault> {
+    fn swapped(&self) -> Result<[Option<Visit<'m>>; 2], Fault> {
         let mut visits: Vec<Visit<'m>> = Vec::with_capacity(2);
         for (number, segment) in self.message.segments().enumerate() {
             if segment.is(b"PID") {
@@ -188,17 +189,17 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
             } else if segment.is(b"PV1")
                 && let Some(visit) = visits.last_mut()
             {
-                visit.pv1.get_or_insert_with(|| segment.fields());
+                visit.pv1.get_or_insert(segment);
             }
         }
-        Ok(visits)
+        let mut visits = visits.into_iter();
+        Ok([visits.next(), visits.next()])
     }
 
     /// Every segment of that name that speaks of no other patient.
     pub(super) fn segments_of(&self, visit: &Visit<'m>, name: &[u8; 3]) -> impl Iterator<Item = Segment<'m>> {
         let of_visit = |number: usize| number < visit.before || visit.own.contains(&number);
-        let numbered = self.message.segments().enumerate();
-        numbered.filter(move |(number, one)| one.is(name) && of_visit(*number)).map(|(_, one)| one)
+        self.message.named(*name).filter(move |(number, _)| of_visit(*number)).map(|(_, segment)| segment)
     }
 
     /// A time as it is read; none where it is empty or `""`.
@@ -253,9 +254,10 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
 
     /// The place of a location field, 3 or 6.
     pub(super) fn place(&self, visit: &Visit<'m>, field: u16) -> Where<'m> {
+        let location = visit.pv1.map_or(&[][..], |pv1| pv1.field(field));
         let part = |component| {
             let path = Path::component(b"PV1", field, component);
-            visit.pv1.as_ref().and_then(|pv1| pv1.get(path).value()).unwrap_or_default()
+            part(location, self.message.separators(), path).value().unwrap_or_default()
         };
         let sender = self.get(Path::component(b"MSH", 4, 1)).value().unwrap_or_default();
         let named = Named {

@@ -15,12 +15,12 @@ use crate::feed::path::Path;
 use crate::feed::{Class, FactName, InstantFact, MappedFact};
 
 impl<'m, R: References> Reader<'_, 'm, R> {
-    /// The attendances of which the event speaks by this visit: none, one, or for a merge two.
+    /// Says what the event states of attendances by this visit: of none, of one, for a merge of two.
     pub(super) fn attendances(
         &mut self,
         event: &[u8],
         visit: &Visit<'m>,
-        out: &mut Vec<Attendance<'m>>,
+        say: &mut impl FnMut(Attendance<'m>),
     ) -> Result<(), Fault> {
         let Some(class) = self.class(visit) else {
             self.leave_out(LeftOut::Class);
@@ -57,12 +57,12 @@ impl<'m, R: References> Reader<'_, 'm, R> {
                 if merged != attendance.reference {
                     let mut ended = Attendance::new(site, merged);
                     ended.void = Fact::Stated(true);
-                    out.push(ended);
+                    say(ended);
                 }
             }
         }
         if is_said {
-            out.push(attendance);
+            say(attendance);
         } else if self.left_out.is_empty() && trigger != Trigger::Merge {
             self.leave_out(LeftOut::Empty);
         }
