@@ -301,16 +301,7 @@ impl Access {
         if self.0.file.is_none() {
             return;
         }
-        while !shutdown.is_begun() {
-            tokio::select! {
-                () = shutdown.begun() => return,
-                () = tokio::time::sleep(LOOK) => {}
-            }
-            let access = self.clone();
-            if tokio::task::spawn_blocking(move || access.look()).await.is_err() {
-                tracing::error!("looking at the tokens ended in a panic");
-            }
-        }
+        shutdown.meanwhile(LOOK, move || self.look()).await;
     }
 
     /// Reads the file again, if it has changed.

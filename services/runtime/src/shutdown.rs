@@ -77,6 +77,21 @@ impl Shutdown {
         let _held = begun.wait_for(|begun| *begun).await;
     }
 
+    /// Does work that blocks for a moment every so often, until the flag is set.
+    pub async fn meanwhile(&self, every: Duration, work: impl Fn() + Send + Sync + 'static) {
+        let work = Arc::new(work);
+        loop {
+            tokio::select! {
+                () = self.begun() => return,
+                () = tokio::time::sleep(every) => {}
+            }
+            let work = work.clone();
+            if tokio::task::spawn_blocking(move || work()).await.is_err() {
+                tracing::error!("looking at files ended in a panic");
+            }
+        }
+    }
+
     /// Sets the flag at SIGTERM or SIGINT. From the moment at which it is set, however that came, the process has
     /// `timeout` to leave by itself; then it is ended with exit code 1. A second signal ends it at once.
     ///

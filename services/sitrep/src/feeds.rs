@@ -165,6 +165,7 @@ pub(crate) fn start(plant: &mut Plant, common: Common<'_>) -> Result<()> {
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("intake.mllp: {address} cannot be bound"))?;
         let address = bound.local_addr()?;
+        plant.watch(listener.tls.as_ref());
         let mllp = Mllp {
             log: plant.log.clone(),
             organisations: common.organisations.clone(),

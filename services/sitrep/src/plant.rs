@@ -16,6 +16,7 @@ use runtime::health::{Condition, Health};
 use runtime::log::kafka::KafkaLog;
 use runtime::log::{Log, LogError};
 use runtime::shutdown::Shutdown;
+use runtime::tls::TlsAcceptor;
 use tower::ServiceExt;
 
 use crate::config::Config;
@@ -135,6 +136,7 @@ impl Plant {
         }
         let address = self.config.http.listen;
         let tls = self.config.tls()?;
+        self.watch(tls.as_ref());
         let listener = self
             .runtime
             .block_on(tokio::net::TcpListener::bind(address))
@@ -160,6 +162,13 @@ impl Plant {
         let server = self.runtime.spawn(runtime::http::serve(listener, all, self.shutdown.clone(), drain));
         self.web = Some(Web { address, routes, made, server });
         Ok(address)
+    }
+
+    /// Has a listener's certificate looked at again while the process runs.
+    pub(crate) fn watch(&self, tls: Option<&TlsAcceptor>) {
+        if let Some(tls) = tls {
+            drop(self.runtime.spawn(tls.clone().watch(self.shutdown.clone())));
+        }
     }
 
     /// Gives the web server the service's routes, and waits until the shutdown begins and everything has drained.

@@ -41,9 +41,12 @@ fn config(certificate: &str, key: &str, client_ca: &str) -> TlsConfig {
     TlsConfig { certificate: path(certificate), key: path(key), client_ca: path(client_ca) }
 }
 
-/// What a client hears that trusts `ca` and shows a certificate, if any; the server says `hello`.
 async fn heard(server: &TlsConfig, ca: &str, shows: Option<&str>) -> std::io::Result<String> {
-    let acceptor = server.acceptor(&[]).unwrap().unwrap();
+    heard_from(server.acceptor(&[]).unwrap().unwrap(), ca, shows).await
+}
+
+/// What a client hears that trusts `ca` and shows a certificate, if any; the server says `hello`.
+async fn heard_from(acceptor: TlsAcceptor, ca: &str, shows: Option<&str>) -> std::io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let serving = tokio::spawn(async move {
@@ -54,11 +57,13 @@ async fn heard(server: &TlsConfig, ca: &str, shows: Option<&str>) -> std::io::Re
     });
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.unwrap().with_root_certificates(roots(&pem(ca)).unwrap());
+    let builder =
+        builder.unwrap().with_root_certificates(roots(&pem(ca), &fs::read(pem(ca)).unwrap()).unwrap());
     let client = match shows {
         None => builder.with_no_client_auth(),
         Some(name) => {
-            let chain = certificates("certificate", &pem(&format!("{name}.pem"))).unwrap();
+            let file = pem(&format!("{name}.pem"));
+            let chain = certificates("certificate", &file, &fs::read(&file).unwrap()).unwrap();
             let key = PrivateKeyDer::from_pem_file(pem(&format!("{name}.key.pem"))).unwrap();
             builder.with_client_auth_cert(chain, key).unwrap()
         }
@@ -87,6 +92,35 @@ async fn a_client_hears_the_server_that_it_trusts_and_shows_what_is_asked_for() 
         let heard = heard(server, ca, shows).await;
         assert_eq!(heard.is_ok_and(|text| text == "hello"), well, "{ca} {shows:?}");
     }
+}
+
+#[tokio::test]
+async fn a_certificate_is_renewed_without_a_restart_and_a_broken_one_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |from: &str, to: &str| fs::copy(pem(from), folder.path().join(to)).unwrap();
+    put("server.pem", "now.pem");
+    put("server.key.pem", "now.key.pem");
+    let path = |name: &str| folder.path().join(name);
+    let config =
+        TlsConfig { certificate: path("now.pem"), key: path("now.key.pem"), client_ca: PathBuf::new() };
+    let acceptor = config.acceptor(&[]).unwrap().unwrap();
+    let trusted_by = async |ca: &str| {
+        acceptor.look();
+        heard_from(acceptor.clone(), ca, None).await.is_ok_and(|text| text == "hello")
+    };
+    assert!(trusted_by("ca.pem").await && !trusted_by("other-ca.pem").await);
+    // Files are replaced one after the other: between the two they do not belong together.
+    put("stranger.pem", "now.pem");
+    assert!(trusted_by("ca.pem").await);
+    put("stranger.key.pem", "now.key.pem");
+    assert!(trusted_by("other-ca.pem").await && !trusted_by("ca.pem").await);
+    fs::remove_file(path("now.pem")).unwrap();
+    assert!(trusted_by("other-ca.pem").await);
+    fs::write(path("now.pem"), "no certificate").unwrap();
+    assert!(trusted_by("other-ca.pem").await);
+    put("server.pem", "now.pem");
+    put("server.key.pem", "now.key.pem");
+    assert!(trusted_by("ca.pem").await && !trusted_by("other-ca.pem").await);
 }
 
 #[test]
