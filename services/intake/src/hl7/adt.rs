@@ -18,7 +18,7 @@
 //! | A42, A50 (A35, A41 where the account is our reference) | `void` for the merged number, as A08 for the other |
 //! | any other | nothing: a heartbeat |
 //!
-//! Of an A17 each patient has the segments from their PID to the next.
+//! Of an A17, and of a merge with several patients, each patient has the segments from their PID to the next.
 //!
 //! Order on arrival is no order: `recorded_at` (EVN-2, else MSH-7) and the merge law sort it out. EVN-6 says when it
 //! happened and never orders. Two events of one message have its one id: they speak of two attendances.
@@ -64,7 +64,7 @@ impl<R> Copy for Surroundings<'_, R> {}
 /// What became of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Translation<'m> {
-    /// Its events; one or two, with the message's id.
+    /// Its events, each with the message's id: one but for swaps and merges.
     pub events: Vec<Event<'m>>,
     /// Why something of it was left out.
     pub left_out: Vec<LeftOut>,
@@ -257,10 +257,10 @@ pub fn translate<'m, R: References>(
         |statement| Event { id: Cow::Borrowed(id), source: Cow::Borrowed(source), recorded_at, statement };
     let mut events = Vec::with_capacity(1);
     let visits = reader.visits(event)?;
-    if visits[0].is_none() {
+    if visits.is_empty() {
         reader.leave_out(LeftOut::Event);
     }
-    for visit in visits.iter().flatten() {
+    for visit in &visits {
         let mut say = |attendance| events.push(said(Statement::Attendance(attendance)));
         reader.attendances(event, visit, &mut say)?;
     }

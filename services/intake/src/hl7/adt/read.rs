@@ -20,7 +20,7 @@ use crate::hl7::{Message, Segment, part, unescape};
 const NOT_A_TIME: &str = "must be YYYYMMDD[HH[MM[SS[.S]]]][+ZZZZ or -ZZZZ], from 2000 to 2099";
 const NOT_ASCII: &str = "must hold ASCII characters only";
 
-/// The segments of one patient's visit. All but A17 have one.
+/// The segments of one patient's visit. All but swaps and merges have one.
 #[derive(Clone, Debug)]
 pub(super) struct Visit<'m> {
     pub(super) pid: Option<Segment<'m>>,
@@ -161,18 +161,23 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
     }
 
     /// The visits that the event speaks of; none where it says nothing of a visit.
-    pub(super) fn visits(&self, event: &[u8]) -> Result<[Option<Visit<'m>>; 2], Fault> {
+    pub(super) fn visits(&self, event: &[u8]) -> Result<Vec<Visit<'m>>, Fault> {
+        let several = self.message.named(*b"PID").nth(1).is_some();
         match trigger(event, Some(Class::Emergency), self.around.feed.hl7.reference) {
-            Trigger::Nothing => Ok([None, None]),
-            Trigger::Swap => self.swapped(),
+            Trigger::Nothing => Ok(Vec::new()),
+            Trigger::Swap => {
+                self.by_patient(2, "an A17 swaps the beds of two patients: there is a third PID")
+            }
+            Trigger::Merge if several => self.by_patient(100, "one message may merge visits of 100 patients"),
             _ => {
                 let (pid, pv1) = (self.message.segment(b"PID"), self.message.segment(b"PV1"));
-                Ok([Some(Visit { pid, pv1, before: 0, own: 0..usize::MAX }), None])
+                Ok(vec![Visit { pid, pv1, before: 0, own: 0..usize::MAX }])
             }
         }
     }
 
-    fn swapped(&self) -> Result<[Option<Visit<'m>>; 2], Fault> {
+    /// Each patient has the segments from their PID to the next.
+    fn by_patient(&self, most: usize, too_many: &'static str) -> Result<Vec<Visit<'m>>, Fault> {
         let mut visits: Vec<Visit<'m>> = Vec::with_capacity(2);
         for (number, segment) in self.message.segments().enumerate() {
             if segment.is(b"PID") {
@@ -180,10 +185,9 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
                 if let Some(last) = visits.last_mut() {
                     last.own.end = number;
                 }
-                if visits.len() == 2 {
+                if visits.len() == most {
                     let (path, kind) = (Path::field(b"PID", 1), FaultKind::Structure);
-                    let what = "an A17 swaps the beds of two patients: there is a third PID";
-                    return Err(Fault { path, kind, outcome: Outcome::Malformed, what });
+                    return Err(Fault { path, kind, outcome: Outcome::Malformed, what: too_many });
                 }
                 visits.push(Visit { pid: Some(segment), pv1: None, before, own: number..usize::MAX });
             } else if segment.is(b"PV1")
@@ -192,8 +196,7 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
                 visit.pv1.get_or_insert(segment);
             }
         }
-        let mut visits = visits.into_iter();
-        Ok([visits.next(), visits.next()])
+        Ok(visits)
     }
 
     /// Every segment of that name that speaks of no other patient.
@@ -316,15 +319,18 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
         Err(Fault::missing(Path::field(name, field), "the number by which we know the attendance is missing"))
     }
 
-    /// The number that an A42 or A50 ends.
-    pub(super) fn merged_reference(&self, site: &str) -> Result<Ref, Fault> {
+    /// The numbers that a merge ends.
+    pub(super) fn merged_references(&self, visit: &Visit<'m>, site: &str) -> Result<Vec<Ref>, Fault> {
         let field = match self.around.feed.hl7.reference {
             ReferenceField::Visit => 5,
             ReferenceField::Account => 3,
         };
         let path = Path::field(b"MRG", field);
-        let number = self.pseudonym(|path| self.message.get(path), path, site)?;
-        number.ok_or(Fault::missing(path, "the number that is merged is missing"))
+        let missing = Fault::missing(path, "the number that is merged is missing");
+        let merged = self.segments_of(visit, b"MRG");
+        let merged = merged.map(|mrg| self.pseudonym(|path| mrg.get(path), path, site)?.ok_or(missing));
+        let merged = merged.collect::<Result<Vec<Ref>, Fault>>()?;
+        if merged.is_empty() { Err(missing) } else { Ok(merged) }
     }
 
     /// A number with its assigning authority (CX); none where it is empty.

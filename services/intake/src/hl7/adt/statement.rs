@@ -53,11 +53,12 @@ impl<'m, R: References> Reader<'_, 'm, R> {
             attendance.site = Cow::Borrowed(site);
             attendance.reference = self.reference(visit, site)?;
             if trigger == Trigger::Merge {
-                let merged = self.merged_reference(site)?;
-                if merged != attendance.reference {
-                    let mut ended = Attendance::new(site, merged);
-                    ended.void = Fact::Stated(true);
-                    say(ended);
+                for merged in self.merged_references(visit, site)? {
+                    if merged != attendance.reference {
+                        let mut ended = Attendance::new(site, merged);
+                        ended.void = Fact::Stated(true);
+                        say(ended);
+                    }
                 }
             }
         }
