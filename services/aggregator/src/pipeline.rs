@@ -24,9 +24,6 @@ use crate::metrics::{Metrics, OutcomeLabel};
 
 /// A fresh ledger is read from so many days before the horizon on: the events of a record that is still open (spec 1.8).
 pub const BEFORE_HORIZON_DAYS: u32 = 21;
-/// A log that has an end further on, answers, and gives nothing for so long has nothing more for us: the rest are the
-/// marks of transactions of somebody else's.
-const NOTHING_MORE: Duration = Duration::from_secs(60);
 /// Records told to the engine before it may publish.
 const BATCH: usize = 2_000;
 /// Org-minutes appended at once.
@@ -170,32 +167,19 @@ impl Pipeline {
         if total > 0 {
             tracing::info!(events = total, "reading the log to its end");
         }
-        let mut moved = (total, self.parts.clock.monotonic());
-        loop {
-            let left = left(&self.positions);
-            if left == 0 {
-                return Ok(true);
-            }
-            let now = self.parts.clock.monotonic();
-            if left < moved.0 {
-                moved = (left, now);
-            } else if now - moved.1 > NOTHING_MORE && self.parts.log.ends(EVENTS).is_ok() {
-                tracing::warn!(left, "the log gives nothing more before its end; going on");
-                return Ok(true);
-            }
+        while !self.reader.has_reached(&ends) {
             if self.parts.shutdown.is_begun() {
                 return Ok(false);
             }
             if self.parts.clock.monotonic() - told > Duration::from_secs(2) {
                 told = self.parts.clock.monotonic();
+                let left = left(&self.positions);
                 self.parts.ready.waits(format!("reading the log: {left} of {total} events to go"));
             }
-            let read = self.poll()?;
+            self.poll()?;
             self.send_refusals()?;
-            if read == 0 && self.reader.has_reached(&ends) {
-                return Ok(true);
-            }
         }
+        Ok(true)
     }
 
     /// Spec 2.6: what a predecessor published after the checkpoint (without one: of the last H) is touched.
@@ -206,18 +190,17 @@ impl Pipeline {
             return Ok(false);
         };
         let Some(ends) = retried(parts, || parts.log.ends(MEASURES)) else { return Ok(false) };
-        let Some(mut reader) = retried(parts, || parts.log.reader(&[(MEASURES, from.clone())])) else {
+        let from = [(MEASURES, from)];
+        let Some(mut reader) = retried(parts, || parts.log.reader(&from)) else {
             return Ok(false);
         };
-        let (mut at, mut count) = (from, 0u64);
-        while at.iter().zip(&ends).any(|(at, end)| at < end) {
+        let mut count = 0u64;
+        while !reader.has_reached(std::slice::from_ref(&ends)) {
             if parts.shutdown.is_begun() {
                 return Ok(false);
             }
             let engine = &mut self.engine;
-            let read = reader.poll(BATCH, WAIT, &mut |record| {
-                let position = &mut at[record.partition as usize];
-                *position = (*position).max(record.offset + 1);
+            reader.poll(BATCH, WAIT, &mut |record| {
                 if let Ok(MeasureRecord::OrgMinute(one)) = measure::decode(record.value)
                     && one.revision.epoch != epoch
                 {
@@ -225,9 +208,6 @@ impl Pipeline {
                     count += 1;
                 }
             })?;
-            if read == 0 && reader.has_reached(std::slice::from_ref(&ends)) {
-                break;
-            }
         }
         tracing::debug!(org_minutes = count, "read back what was published after the checkpoint");
         Ok(true)
@@ -246,12 +226,11 @@ impl Pipeline {
         Ok(())
     }
 
-    /// How many records were read.
-    fn poll(&mut self) -> Result<usize, AggregateError> {
+    fn poll(&mut self) -> Result<(), AggregateError> {
         let (engine, positions, outbox) = (&mut self.engine, &mut self.positions, &mut self.outbox);
         let (metrics, now) = (&self.parts.metrics, Millis(self.parts.clock.now_ms()));
         let required = self.config.pseudonyms_required;
-        let read = self.reader.poll(BATCH, WAIT, &mut |record| {
+        self.reader.poll(BATCH, WAIT, &mut |record| {
             positions[record.topic][record.partition as usize] = record.offset + 1;
             let mut unknown = 0;
             let read = intake::read(record.value, record.protobuf, record.topic == 1, required, &mut unknown);
@@ -269,7 +248,7 @@ impl Pipeline {
                 outbox.refuse(&record, outcome, detail, source, now);
             }
         })?;
-        Ok(read)
+        Ok(())
     }
 
     fn send_refusals(&mut self) -> Result<(), AggregateError> {

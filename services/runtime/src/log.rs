@@ -91,7 +91,7 @@ pub trait Reader {
     ) -> Result<usize, LogError>;
 
     /// Whether everything before these offsets (by topic and partition) was handed out or is no record, as the end of a
-    /// transaction is none. To be asked after a poll that gave nothing.
+    /// transaction is none: what is read to its end is read until this says so, since a last offset may have no record.
     fn has_reached(&self, ends: &[Vec<u64>]) -> bool;
 }
 
