@@ -10,7 +10,7 @@ use contract::topics::{CONTROL, EVENTS, MEASURES, REFUSALS, RETURNS};
 use domain::engine::{Engine, Settings};
 use domain::event::{Event, Outcome};
 use domain::measures::OrgMinute;
-use domain::time::{DAY, Millis};
+use domain::time::{DAY, Millis, Minute};
 use runtime::checkpoint::{Change, Checkpoint, CheckpointError};
 use runtime::clock::Clock;
 use runtime::health::Condition;
@@ -88,6 +88,8 @@ struct Pipeline {
     last_save: Duration,
     last_restate: Duration,
     /// Org-minutes that may still be restated now; filled up by the budget.
+    /// How many partitions of the measures topic have the mark of this epoch.
+    marked: u32,
     tokens: f64,
     /// The hour since 1970 in which the overdue returns were last counted.
     overdue_hour: i64,
@@ -102,7 +104,7 @@ impl Pipeline {
     ) -> Result<Option<Pipeline>, AggregateError> {
         // First the lock of the checkpoint: a process that is refused must not silence the one that runs.
         let mut checkpoint = Checkpoint::open(&config.checkpoint)?;
-        let Some(epoch) = retried(&parts, || announce(&*parts.log)) else { return Ok(None) };
+        let Some((epoch, marked)) = retried(&parts, || announce(&*parts.log)) else { return Ok(None) };
         tracing::info!(epoch, "publishing under a new epoch");
         let hash = parts.config_hash.to_le_bytes();
         if !checkpoint.is_empty() && checkpoint.meta("config") != Some(&hash[..]) {
@@ -142,6 +144,7 @@ impl Pipeline {
             reader,
             outbox,
         };
+            marked,
         if !pipeline.catch_up()? || !pipeline.read_back(epoch, horizon)? {
             return Ok(None);
         }
@@ -371,6 +374,10 @@ struct Outbox {
 
 impl Outbox {
     fn publish(&mut self, one: &OrgMinute) {
+        let (known, there) = (self.marked, measures.len() as u32);
+        if there > known {
+            return Err(LogError::MorePartitions { topic: MEASURES.to_owned(), known, there }.into());
+        }
         self.org_minutes.push(record_of(one, &mut self.bytes));
     }
 
@@ -405,15 +412,16 @@ pub(crate) fn record_of(one: &OrgMinute, bytes: &mut Vec<u8>) -> NewRecord {
 }
 
 /// Takes the next epoch and puts a mark with it into every partition of the measures topic: after it an older epoch is
-/// ignored there (spec 2.6, "Revision").
-fn announce(log: &dyn Log) -> Result<u64, LogError> {
+/// ignored there (spec 2.6, "Revision"). Returns the epoch and how many partitions there are.
+fn announce(log: &dyn Log) -> Result<(u64, u32), LogError> {
     let control =
         NewRecord { key: Vec::new(), value: b"publisher".to_vec(), protobuf: false, partition: Some(0) };
     let position = log.append(CONTROL, &[control])?;
     let epoch = position.first().map_or(0, |position| position.offset) + 1;
     let mut value = Vec::new();
     measure::encode(&MeasureRecord::Mark { epoch }, &mut value);
-    let marks: Vec<NewRecord> = (0..log.ends(MEASURES)?.len() as u32)
+    let partitions = log.ends(MEASURES)?.len() as u32;
+    let marks: Vec<NewRecord> = (0..partitions)
         .map(|partition| NewRecord {
             key: Vec::new(),
             value: value.clone(),
@@ -422,7 +430,7 @@ fn announce(log: &dyn Log) -> Result<u64, LogError> {
         })
         .collect();
     log.append(MEASURES, &marks)?;
-    Ok(epoch)
+    Ok((epoch, partitions))
 }
 
 /// The engine of a checkpoint. One that is not understood to the last entry is left: the ledger is built again.
@@ -445,26 +453,28 @@ fn restored(settings: Settings, epoch: u64, checkpoint: &mut Checkpoint) -> Resu
     Ok(engine)
 }
 
-/// Where to read a topic from: the checkpoint's positions, moved to what the log still has; without them from a time
-/// on (Unix ms; `i64::MIN`: from the beginning).
+/// Where to read a topic from: the checkpoint's positions, moved to what the log still has, and partitions that were
+/// added since from their start; without a checkpoint from a time on (Unix ms; `i64::MIN`: from the beginning).
 fn positions(log: &dyn Log, topic: &str, checkpoint: &Checkpoint, since: i64) -> Result<Positions, LogError> {
     let (starts, ends) = (log.starts(topic)?, log.ends(topic)?);
-    let saved = checkpoint.meta(topic).map(decode).filter(|saved| saved.len() == starts.len());
+    let saved = checkpoint.meta(topic).map(decode).filter(|saved| saved.len() <= starts.len());
     let Some(saved) = saved else {
         return if since == i64::MIN { Ok(starts) } else { log.offsets_at(topic, since) };
     };
-    let bounded = saved.iter().zip(starts.iter().zip(&ends)).map(|(saved, (start, end))| {
-        if saved < start {
+    let known = saved.into_iter().map(Some).chain(std::iter::repeat(None));
+    let bounded = known.zip(starts.iter().zip(&ends)).map(|(saved, (start, end))| {
+        let Some(saved) = saved else { return *start };
+        if saved < *start {
             tracing::error!(
                 topic,
                 gap = start - saved,
                 "the log lost records that the checkpoint has not seen"
             );
         }
-        if saved > end {
+        if saved > *end {
             tracing::error!(topic, beyond = saved - end, "the checkpoint is ahead of the log");
         }
-        *saved.clamp(start, end)
+        saved.clamp(*start, *end)
     });
     Ok(bounded.collect())
 }

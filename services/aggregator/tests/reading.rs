@@ -62,6 +62,10 @@ impl Memory {
         }
     }
 
+    fn add_partition(&self, topic: &str) {
+        self.topics.lock().unwrap().get_mut(topic).unwrap().push(Vec::new());
+    }
+
     fn of<T>(&self, topic: &str, each: impl Fn(&Vec<Entry>) -> T) -> Vec<T> {
         self.topics.lock().unwrap()[topic].iter().map(each).collect()
     }
@@ -161,6 +165,10 @@ impl Reader for MemoryReader {
         let mut count = 0;
         for (topic, (name, offsets)) in self.places.iter_mut().enumerate() {
             let partitions = &topics[name];
+            let (known, there) = (offsets.len() as u32, partitions.len() as u32);
+            if there > known {
+                return Err(LogError::MorePartitions { topic: name.clone(), known, there });
+            }
             for (partition, (next, entries)) in (0..).zip(offsets.iter_mut().zip(partitions)) {
                 while let Some(entry) = entries.get(*next as usize).filter(|_| count < max) {
                     let offset = *next;
@@ -312,4 +320,66 @@ fn a_backfill_reads_to_the_end_of_a_log_that_ends_in_a_transactions_end() {
     let BackfillReport { read, refused, org_minutes, .. } = report.unwrap();
     assert_eq!((read, refused, org_minutes), (2, 0, 2));
     assert_eq!(world.log.arrived(BACKFILL, MINUTE.plus(10)), Some(2));
+}
+
+/// Events in a partition that is not read would be missing from the figures, and nobody would know.
+#[test]
+fn partitions_that_are_added_end_the_process_and_the_next_one_reads_them() {
+    let world = World::new(2);
+    world.log.say(0, &arrives(1, 1));
+    world.stand_at(10);
+    let mut turns = 0;
+    let ended = world.run(move |log, _| {
+        turns += 1;
+        assert!(turns < 10, "it runs on");
+        if turns == 2 {
+            log.add_partition(EVENTS);
+            log.say(2, &arrives(2, 2));
+        }
+    });
+    let Err(AggregateError::Log(error)) = ended.outcome else { panic!("{:?}", ended.outcome) };
+    let said = "topic sitrep.events.v1 has 3 partitions now, of which 2 are known here: all are from the next start on";
+    assert_eq!(error.to_string(), said);
+    world.run_until_live().outcome.unwrap();
+    assert_eq!(world.log.arrived(MEASURES, MINUTE.plus(10)), Some(2));
+}
+
+/// The new partition is read from its start, the others from where the checkpoint is.
+#[test]
+fn partitions_that_were_added_between_two_starts_are_read_from_their_start() {
+    let world = World::new(1);
+    world.log.say(0, &arrives(1, 1));
+    world.stand_at(10);
+    world.run_until_live().outcome.unwrap();
+    world.log.add_partition(EVENTS);
+    world.log.say(1, &arrives(2, 2));
+    let ended = world.run_until_live();
+    ended.outcome.unwrap();
+    assert_eq!((ended.metrics.read.get(), world.log.arrived(MEASURES, MINUTE.plus(10))), (1, Some(2)));
+}
+
+/// In a new partition of the measures a publisher has no mark: what is believed dead would be heard there.
+#[test]
+fn a_new_partition_of_the_measures_gets_its_mark_from_a_new_start() {
+    let world = World::new(1);
+    world.stand_at(10);
+    let (clock, mut turns) = (world.clock.clone(), 0);
+    let ended = world.run(move |log, _| {
+        turns += 1;
+        assert!(turns < 10, "it runs on");
+        if turns == 2 {
+            log.add_partition(MEASURES);
+            clock.advance(Duration::from_secs(5)); // the next checkpoint is due
+        }
+    });
+    let more = |error: &AggregateError| {
+        matches!(error, AggregateError::Log(LogError::MorePartitions { known: 1, there: 2, .. }))
+    };
+    assert!(ended.outcome.as_ref().is_err_and(more), "{:?}", ended.outcome);
+    world.run_until_live().outcome.unwrap();
+    let first = |entries: &Vec<Entry>| {
+        let (_, record) = entries.first()?.as_ref()?;
+        measure::decode(&record.value).ok()
+    };
+    assert!(matches!(world.log.of(MEASURES, first)[1], Some(MeasureRecord::Mark { epoch: 3 })));
 }
