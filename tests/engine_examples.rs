@@ -219,6 +219,40 @@ fn a_feed_is_as_old_as_at_the_minute_of_the_figures() {
     assert_eq!(freshness("20T13:01"), (Some(3_660), true));
 }
 
+/// An aggregator's clock stood hours ahead. Its successor has no checkpoint and reads back what was published: minutes that
+/// are still to come are written when they come, not before and not twice under one revision.
+#[test]
+fn what_was_published_ahead_of_its_time_is_written_when_its_time_comes() {
+    let arrives = |number: u8, at: &str| {
+        let mut arrives = Attendance::new(site(0), Ref([number; 16]));
+        arrives.arrived_at = Fact::Stated(second(at));
+        Statement::Attendance(arrives)
+    };
+    let mut ahead = World::begin(engine(1), Vec::new(), "20T10:00");
+    ahead.say("20T10:00", arrives(1, "20T09:30"));
+    ahead.engine.tick(at("20T13:30"));
+    ahead.publish();
+    let mut next = World { engine: engine(2), published: Vec::new(), number: 0 };
+    next.say("20T10:00", arrives(1, "20T09:30"));
+    ahead.published.iter().for_each(|one| next.engine.published_before(one));
+    let mut next = World::begin(next.engine, ahead.published, "20T10:05");
+    let of_its_own = |world: &World| -> Vec<(String, Minute, Revision)> {
+        let own = world.published.iter().filter(|one| one.revision.epoch == 2);
+        own.map(|one| (one.org.clone(), one.minute, one.revision)).collect()
+    };
+    assert_eq!(of_its_own(&next).iter().map(|one| one.1).max(), Some(second("20T10:05").minute()));
+    next.say("20T10:06", arrives(2, "20T10:06"));
+    next.engine.tick(at("20T13:00"));
+    next.publish();
+    let present = next.holds(&site(0), "20T12:00", Measure::AeDepartment, None, "present");
+    assert_eq!(present, 2);
+    let mut written = of_its_own(&next);
+    let count = written.len();
+    written.sort();
+    written.dedup();
+    assert_eq!(written.len(), count, "two writings of one revision");
+}
+
 /// With a horizon of a day an entity is held for fifteen. All that an attendance states is older than that, but not the
 /// handover with which its clock started: when that is corrected, the arrival moves with it.
 #[test]

@@ -24,6 +24,8 @@ use crate::metrics::{Metrics, OutcomeLabel};
 
 /// A fresh ledger is read from so many days before the horizon on: the events of a record that is still open (spec 1.8).
 pub const BEFORE_HORIZON_DAYS: u32 = 21;
+/// So many minutes ahead of the clock the newest published minute may lie and nobody is told: clocks are set by seconds.
+const AHEAD: u32 = 10;
 /// Records told to the engine before it may publish.
 const BATCH: usize = 2_000;
 /// Org-minutes appended at once.
@@ -54,6 +56,8 @@ pub struct Parts {
     pub shutdown: Shutdown,
     /// Holds once the log was read to its end and the newest minute is out.
     pub ready: Condition,
+    /// Holds unless the newest minute that was published lies far ahead of the clock.
+    pub in_time: Condition,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// A hash of everything that figures depend on: another one builds the ledger again (spec 2.6).
@@ -84,15 +88,17 @@ struct Pipeline {
     reader: Box<dyn Reader>,
     /// Of the events topic and of the returns topic.
     positions: [Positions; 2],
+    /// How many partitions of the measures topic have the mark of this epoch.
+    marked: u32,
     outbox: Outbox,
     last_save: Duration,
     last_restate: Duration,
     /// Org-minutes that may still be restated now; filled up by the budget.
-    /// How many partitions of the measures topic have the mark of this epoch.
-    marked: u32,
     tokens: f64,
     /// The hour since 1970 in which the overdue returns were last counted.
     overdue_hour: i64,
+    /// The newest minute that was published, while it lies so far ahead of the clock that it was told.
+    ahead: Option<Minute>,
 }
 
 impl Pipeline {
@@ -136,7 +142,9 @@ impl Pipeline {
             last_restate: parts.clock.monotonic(),
             tokens: 0.0,
             overdue_hour: 0,
+            ahead: None,
             positions: [events, returns],
+            marked,
             parts,
             config,
             engine,
@@ -144,12 +152,13 @@ impl Pipeline {
             reader,
             outbox,
         };
-            marked,
         if !pipeline.catch_up()? || !pipeline.read_back(epoch, horizon)? {
             return Ok(None);
         }
         pipeline.engine.begin(Millis(pipeline.parts.clock.now_ms()));
         pipeline.publish_newest()?;
+        pipeline.parts.in_time.holds();
+        pipeline.watch_clock();
         pipeline.parts.ready.holds();
         let (attendances, backlog) = (pipeline.engine.ledger().attendances(), pipeline.engine.backlog());
         tracing::info!(attendances, backlog, "live");
@@ -221,12 +230,35 @@ impl Pipeline {
         self.poll()?;
         self.send_refusals()?;
         self.engine.tick(Millis(self.parts.clock.now_ms()));
+        self.watch_clock();
         self.publish_newest()?;
         self.restate()?;
         if self.parts.clock.monotonic() - self.last_save >= self.config.checkpoint_every {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// A clock that once stood far ahead has published minutes that are still to come, and no other is closed until they
+    /// are over: that is told until then.
+    fn watch_clock(&mut self) {
+        let clock = Millis(self.parts.clock.now_ms()).closed_minute();
+        let most = if self.ahead.is_some() { 0 } else { AHEAD };
+        let ahead = self.engine.newest().filter(|newest| *newest > clock.plus(most));
+        if ahead == std::mem::replace(&mut self.ahead, ahead) {
+            return;
+        }
+        let Some(until) = ahead else { return self.parts.in_time.holds() };
+        tracing::error!(
+            %until,
+            %clock,
+            checkpoint = %self.config.checkpoint.display(),
+            "what was published last lies ahead of the clock: no newer figures until that time. If the clock is wrong, set \
+             it; if it was wrong and is right now, stop this process, remove its checkpoint and start it again"
+        );
+        self.parts.in_time.waits(format!(
+            "figures were published up to {until}, ahead of the clock: none are added before that time"
+        ));
     }
 
     fn poll(&mut self) -> Result<(), AggregateError> {
@@ -342,6 +374,10 @@ impl Pipeline {
             Err(LogError::Unavailable(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        let (known, there) = (self.marked, measures.len() as u32);
+        if there > known {
+            return Err(LogError::MorePartitions { topic: MEASURES.to_owned(), known, there }.into());
+        }
         let mut changes = Vec::new();
         self.engine.save(&mut |(kind, key, value)| {
             changes.push(Change { kind, key: key.to_vec(), value: value.map(<[u8]>::to_vec) });
@@ -374,10 +410,6 @@ struct Outbox {
 
 impl Outbox {
     fn publish(&mut self, one: &OrgMinute) {
-        let (known, there) = (self.marked, measures.len() as u32);
-        if there > known {
-            return Err(LogError::MorePartitions { topic: MEASURES.to_owned(), known, there }.into());
-        }
         self.org_minutes.push(record_of(one, &mut self.bytes));
     }
 

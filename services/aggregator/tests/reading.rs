@@ -261,6 +261,7 @@ impl World {
             clock: self.clock.clone(),
             shutdown: shutdown.clone(),
             ready: self.health.condition("aggregator"),
+            in_time: self.health.condition("clock"),
             metrics: metrics.clone(),
             config_hash: 0,
             sealer: None,
@@ -382,4 +383,83 @@ fn a_new_partition_of_the_measures_gets_its_mark_from_a_new_start() {
         measure::decode(&record.value).ok()
     };
     assert!(matches!(world.log.of(MEASURES, first)[1], Some(MeasureRecord::Mark { epoch: 3 })));
+}
+
+/// A day ahead, then set right: no minute is closed for a day, and that is said for as long.
+#[test]
+fn what_a_clock_that_stood_ahead_has_published_is_told_until_it_is_over() {
+    const AHEAD: u32 = 1_440;
+    let world = World::new(1);
+    world.log.say(0, &arrives(1, 0));
+    world.stand_at(AHEAD);
+    world.run_until_live().outcome.unwrap();
+    assert!(world.health.is_ready());
+    let why = "figures were published up to 2026-11-22T14:00:00Z, ahead of the clock: none are added before that time";
+    // Minutes that were gone by, and what is told then.
+    for (minutes, told) in [(0, true), (AHEAD - 11, true), (AHEAD - 10, false), (AHEAD, false)] {
+        world.stand_at(minutes);
+        let published = world.log.org_minutes(MEASURES).len();
+        world.run_until_live().outcome.unwrap();
+        let waiting: Vec<_> =
+            world.health.waiting().into_iter().map(|(name, waiting)| (name, waiting.why)).collect();
+        let expected = if told { vec![("clock", why.to_owned())] } else { vec![] };
+        assert_eq!(waiting, expected, "after {minutes} minutes");
+        let newest = world.log.org_minutes(MEASURES)[published..].iter().map(|one| one.minute).max();
+        assert!(newest <= Some(MINUTE.plus(AHEAD)), "after {minutes} minutes");
+    }
+    // Told once, it is told to the end.
+    world.stand_at(0);
+    let (clock, health, mut turns) = (world.clock.clone(), world.health.clone(), 0);
+    let ended = world.run(move |_, shutdown| {
+        turns += 1;
+        let is_told = !health.is_ready();
+        let at = |minutes: u32| Millis::from(MINUTE.plus(minutes).start()).0 + 1_000;
+        match turns {
+            1 => clock.set_ms(at(AHEAD - 1)),
+            2 => assert!(is_told),
+            3 => {
+                assert!(is_told);
+                clock.set_ms(at(AHEAD));
+            }
+            4 => {}
+            5 => {
+                assert!(!is_told);
+                clock.set_ms(at(AHEAD + 1));
+            }
+            6 => {}
+            _ => shutdown.begin(),
+        }
+    });
+    ended.outcome.unwrap();
+    let newest = world.log.org_minutes(MEASURES).iter().map(|one| one.minute).max();
+    assert_eq!(newest, Some(MINUTE.plus(AHEAD + 1)));
+}
+
+/// The clock that is set back under a running aggregator is as silent.
+#[test]
+fn a_clock_that_is_set_back_is_told_while_the_aggregator_runs() {
+    let world = World::new(1);
+    world.stand_at(60);
+    let (clock, health, mut turns) = (world.clock.clone(), world.health.clone(), 0);
+    let ended = world.run(move |_, shutdown| {
+        turns += 1;
+        let back = |minutes: u32| Millis::from(MINUTE.plus(60 - minutes).start()).0 + 1_000;
+        match turns {
+            1 => clock.set_ms(back(10)),
+            3 => {
+                assert!(health.is_ready());
+                clock.set_ms(back(11));
+            }
+            5 => {
+                assert!(!health.is_ready());
+                clock.set_ms(back(0));
+            }
+            7 => {
+                assert!(health.is_ready());
+                shutdown.begin();
+            }
+            _ => {}
+        }
+    });
+    ended.outcome.unwrap();
 }
