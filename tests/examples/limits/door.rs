@@ -169,6 +169,7 @@ fn door(log: Arc<EmbeddedLog>, clock: Arc<dyn Clock>) -> Result<Router, Box<dyn 
         pseudonyms: intake::pseudonym::Pseudonyms::new(Some(b"a key of a deployment"), true)?,
         access: Access::new(sources, |_| true, AccessMetrics::new(&registry)?)?,
         feeds: Vec::new(),
+        listened: Vec::new(),
         limits: intake::Limits::default(),
         sealer: None,
         shares: intake::Shares::new(intake::Alarm::default(), &metrics),
