@@ -149,6 +149,7 @@ impl Desk {
                 error @ (LogError::Unavailable(_)
                 | LogError::NoTopic(_)
                 | LogError::OutOfRange { .. }
+                | LogError::MorePartitions { .. }
                 | LogError::Misconfigured(_)
                 | LogError::Storage(_)),
             ) => {
