@@ -66,6 +66,12 @@ fn an_extract_becomes_figures() {
     .well();
     let expected = "ae_four_hour,level=site,org=RXF-T1,type=1,window=24h departed=2i,within=1i,over_12h=0i,implausible=0i 1793887200000000000";
     assert!(figures.text().lines().any(|line| line == expected), "{}", figures.text());
+    let bare = world.write(
+        "bare.csv",
+        std::fs::read_to_string(&csv).expect("ours").lines().next().expect("a header").as_bytes(),
+    );
+    let done = feed(&["load", &example, &bare, "--out", &world.path("none.ndjson")]).well();
+    assert!(done.err.contains("the file has a header and no row: nothing was loaded"), "{}", done.err);
     // Into the log of `sitrep up`, twice: the second time says the same.
     let data = format!("data={}", world.path("data"));
     for _ in 0..2 {

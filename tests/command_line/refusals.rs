@@ -214,6 +214,7 @@ fn a_token_is_made_bound_and_replaced_while_it_runs() {
     for wrong in [
         &["token", "new", "x"][..],
         &["token", "new", "x", "--source", "a"],
+        &["token", "new", "x", "--source", "RXF.*", "--org", "RXF"],
         &["token", "new", "x", "--scope", "all"],
     ] {
         assert_eq!(sitrep(wrong).code, 2, "{wrong:?}");

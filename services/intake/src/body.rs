@@ -1,11 +1,12 @@
 //! The body of a post, taken apart into events while it comes, without reading them: what is held is the piece of one
 //! event that has not ended, never the body.
 
+use std::fmt;
 use std::io::Write;
 
 use contract::MAX_EVENT_BYTES;
 use flate2::write::MultiGzDecoder;
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
@@ -23,12 +24,47 @@ pub(crate) enum BodyError {
         "the body is not one JSON event or an array of them; for one event a line send application/x-ndjson"
     )]
     NotJson,
+    /// Its one event is no JSON there.
+    #[error("the body is not JSON at {0}")]
+    Broken(Position),
+    /// Its one event has bytes there that are no UTF-8.
+    #[error("the body is not UTF-8 at {0}")]
+    NotUtf8(Position),
     /// It is larger than it may be, unpacked.
     #[error("the body has more than {0} bytes after unpacking; send it in parts")]
     TooLarge(usize),
     /// It has more events than one post may have.
     #[error("the body has more than {0} events; send it in parts")]
     TooMany(usize),
+}
+
+/// A place in a body, from 1; columns are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Position {
+    line: usize,
+    column: usize,
+}
+
+impl Position {
+    const START: Position = Position { line: 1, column: 1 };
+
+    /// The place that is this one for a text that begins here.
+    fn then(self, inside: Position) -> Position {
+        let column = if inside.line == 1 { self.column + inside.column - 1 } else { inside.column };
+        Position { line: self.line + inside.line - 1, column }
+    }
+
+    /// After these bytes.
+    fn after(bytes: &[u8]) -> Position {
+        let line = 1 + memchr_iter(b'\n', bytes).count();
+        Position { line, column: bytes.len() - memrchr(b'\n', bytes).map_or(0, |at| at + 1) + 1 }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {} column {}", self.line, self.column)
+    }
 }
 
 /// How the events of a body are put together.
@@ -57,6 +93,36 @@ pub(crate) struct Piece<'a> {
     pub(crate) bytes: &'a [u8],
     /// Where they are only the first: how many the whole had, and its SHA-256.
     pub(crate) cut: Option<(u64, [u8; 32])>,
+    /// Where it begins, if it is the one event of its body.
+    pub(crate) alone: Option<Position>,
+}
+
+impl<'a> Piece<'a> {
+    /// A whole event, wherever it comes from.
+    pub(crate) fn whole(bytes: &'a [u8]) -> Piece<'a> {
+        Piece { bytes, cut: None, alone: None }
+    }
+
+    /// Why it is not one JSON value, if so. Of one that was cut off nobody knows.
+    pub(crate) fn fault(&self) -> Option<BodyError> {
+        if self.cut.is_some() || is_json(self.bytes) {
+            return None;
+        }
+        Some(self.alone.map_or(BodyError::NotJson, |start| broken(self.bytes, start)))
+    }
+}
+
+/// Where bytes that begin there are no JSON.
+fn broken(bytes: &[u8], start: Position) -> BodyError {
+    if let Err(error) = str::from_utf8(bytes) {
+        return BodyError::NotUtf8(start.then(Position::after(&bytes[..error.valid_up_to()])));
+    }
+    match serde_json::from_slice::<&RawValue>(bytes) {
+        Ok(_) => BodyError::NotJson,
+        Err(error) => {
+            BodyError::Broken(start.then(Position { line: error.line(), column: error.column().max(1) }))
+        }
+    }
 }
 
 /// What is done with each event.
@@ -174,6 +240,8 @@ struct Cutter {
     form: Form,
     state: State,
     held: Held,
+    /// Where the next byte stands, before the first event; where the body's one event begins, after.
+    start: Position,
     /// A carriage return comes after what is held, if the line goes on.
     returned: bool,
     events: usize,
@@ -201,7 +269,8 @@ enum State {
 
 impl Cutter {
     fn new(form: Form, events_max: usize) -> Cutter {
-        Cutter { form, state: State::Start, held: Held::default(), returned: false, events: 0, events_max }
+        let (state, start) = (State::Start, Position::START);
+        Cutter { form, state, start, held: Held::default(), returned: false, events: 0, events_max }
     }
 
     fn push<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
@@ -213,8 +282,11 @@ impl Cutter {
 
     fn finish<E: From<BodyError>>(mut self, each: &mut impl Each<E>) -> Result<(), E> {
         match (self.form, self.state) {
-            (Form::Lines, _) => self.end(b"", each),
+            (Form::Lines, _) => self.end(b"", None, each),
             (Form::Json | Form::One, State::End) => Ok(()),
+            (Form::Json | Form::One, State::Value { alone: true, .. }) if self.held.large.is_none() => {
+                Err(broken(&self.held.first, self.start).into())
+            }
             (Form::Json | Form::One, _) => Err(BodyError::NotJson.into()),
         }
     }
@@ -223,7 +295,7 @@ impl Cutter {
     fn push_lines<E: From<BodyError>>(&mut self, chunk: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
         let mut rest = chunk;
         while let Some(at) = memchr(b'\n', rest) {
-            self.end(&rest[..at], each)?;
+            self.end(&rest[..at], None, each)?;
             rest = &rest[at + 1..];
         }
         self.hold(rest);
@@ -260,7 +332,7 @@ impl Cutter {
                         }
                         None => {
                             self.state = if alone { State::End } else { State::After };
-                            self.end(&chunk[from..at], each)?;
+                            self.end(&chunk[from..at], alone.then_some(self.start), each)?;
                         }
                     }
                     continue;
@@ -268,8 +340,11 @@ impl Cutter {
                 State::Word if !matches!(byte, b',' | b']' | b'}' | b' ' | b'\t' | b'\n' | b'\r') => {}
                 State::Word => {
                     self.state = State::After;
-                    self.end(&chunk[from..at], each)?;
+                    self.end(&chunk[from..at], None, each)?;
                     continue;
+                }
+                State::Start if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {
+                    self.start = self.start.then(Position::after(&[byte]));
                 }
                 _ if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') => {}
                 State::Start => match byte {
@@ -309,13 +384,19 @@ impl Cutter {
     }
 
     /// The event under way ends with these bytes.
-    fn end<E: From<BodyError>>(&mut self, last: &[u8], each: &mut impl Each<E>) -> Result<(), E> {
+    fn end<E: From<BodyError>>(
+        &mut self,
+        last: &[u8],
+        alone: Option<Position>,
+        each: &mut impl Each<E>,
+    ) -> Result<(), E> {
         let direct = self.held.is_empty() && last.len() <= MAX_EVENT_BYTES;
         if !direct {
             self.hold(last);
             self.returned = false;
         }
-        let mut piece = if direct { Piece { bytes: last, cut: None } } else { self.held.piece() };
+        let mut piece = if direct { Piece::whole(last) } else { self.held.piece() };
+        piece.alone = alone;
         // In JSON an element is as long as it is: a form feed is no white space there, and would vanish.
         if self.form == Form::Lines && piece.cut.is_none() {
             piece.bytes = piece.bytes.trim_ascii();
@@ -402,9 +483,9 @@ impl Held {
 
     fn piece(&self) -> Piece<'_> {
         match &self.large {
-            None => Piece { bytes: &self.first, cut: None },
+            None => Piece::whole(&self.first),
             Some((length, digest)) => {
-                Piece { bytes: &self.first, cut: Some((*length, digest.clone().finalize().into())) }
+                Piece { cut: Some((*length, digest.clone().finalize().into())), ..Piece::whole(&self.first) }
             }
         }
     }

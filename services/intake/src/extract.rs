@@ -6,7 +6,10 @@
 //!
 //! When a row was recorded: its column; without one, the newest instant that the row states, so that the same file loaded
 //! again changes nothing. A reading that exists twice when clocks go back is the one nearest to when the row was
-//! recorded; without that column the first that is not before the arrival.
+//! recorded, unless something would be before the arrival that need not be; then, and without that column, the first
+//! that is not before the arrival.
+
+mod file;
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -14,12 +17,12 @@ use std::str;
 
 use contract::References;
 use csv::ByteRecord;
-use domain::admission::{admit, instants};
+use domain::admission::{FUTURE_TOLERANCE_MS, admit, instants};
 use domain::event::{Attendance, Event, Fact, JourneyName, Outcome, Statement};
 use domain::ids::Ref;
 use domain::organisations::Level;
 use domain::standard::Standards;
-use domain::time::{Millis, rfc3339};
+use domain::time::{Millis, Second, rfc3339};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;
 
@@ -34,6 +37,21 @@ pub enum ExtractError {
     /// No column of our reference is named.
     #[error("feed {0}: csv.ref: is empty; name the column that holds the attendance's number")]
     NoReference(String),
+    /// It has no byte.
+    #[error("the file is empty; its first line must name its columns")]
+    Empty,
+    /// Two bytes a character.
+    #[error("the file is UTF-16: save it as UTF-8 (in a spreadsheet: \"CSV UTF-8\")")]
+    Utf16,
+    /// A spreadsheet's own first line.
+    #[error("the first line is the sep= of a spreadsheet and names no column: take it out")]
+    SeparatorLine,
+    /// The header is one column that holds another separator.
+    #[error("the header is one column with {0} in it: write csv.delimiter = \"{0}\" in the feed")]
+    Delimiter(&'static str),
+    /// The header reaches over lines and nothing comes after it.
+    #[error("no row was found, and the header goes over several lines: is a quote in it not closed?")]
+    HeaderOnly,
     /// Columns of the feed are not in the header.
     #[error("the header has no column {}; the feed names it in [csv]", .0.join(", no column "))]
     Columns(Vec<String>),
@@ -91,16 +109,19 @@ pub fn read_rows<R: References>(
     each: &mut impl FnMut(Row<'_>),
 ) -> Result<u64, ExtractError> {
     let feed = around.feed;
+    let file = file::open(input)?;
     // Lines are counted by LF; the CR before it is trimmed from the last cell.
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(feed.csv.delimiter)
         .terminator(csv::Terminator::Any(b'\n'))
         .flexible(true)
         .has_headers(false)
-        .from_reader(input);
+        .from_reader(file);
     let mut record = ByteRecord::new();
     reader.read_byte_record(&mut record)?;
     let layout = Layout::find(feed, &record)?;
+    let is_long =
+        record.iter().any(|cell| cell.trim_ascii().iter().any(|byte| matches!(byte, b'\r' | b'\n')));
     let mut rows = 0;
     while reader.read_byte_record(&mut record)? {
         if record.len() == 1 && record[0].trim_ascii().is_empty() {
@@ -112,7 +133,15 @@ pub fn read_rows<R: References>(
         let event = row.event(line);
         each(Row { line, event, left_out: &row.left_out });
     }
-    Ok(rows)
+    if rows == 0 && is_long { Err(ExtractError::HeaderOnly) } else { Ok(rows) }
+}
+
+/// What stands between the columns of a header that is one column for us, if it is that.
+fn other_delimiter(header: &ByteRecord) -> Option<&'static str> {
+    let only = header.get(0).filter(|_| header.len() == 1)?;
+    [(b';', ";"), (b'\t', "\\t"), (b'|', "|"), (b',', ",")]
+        .into_iter()
+        .find_map(|(byte, name)| only.contains(&byte).then_some(name))
 }
 
 impl<'f> Layout<'f> {
@@ -145,7 +174,8 @@ impl<'f> Layout<'f> {
         let (id, site) = (optional(&csv.id), optional(&csv.site));
         let (sender, point_of_care) = (optional(&csv.sender), optional(&csv.point_of_care));
         if !missing.is_empty() {
-            return Err(ExtractError::Columns(missing));
+            let other = other_delimiter(header).map(ExtractError::Delimiter);
+            return Err(other.unwrap_or(ExtractError::Columns(missing)));
         }
         Ok(Layout { reference, id, site, sender, point_of_care, recorded_at, facts, width: header.len() })
     }
@@ -268,25 +298,22 @@ where
         let column = &feed.csv.reference;
         let number = self.text(self.layout.reference, column)?;
         let number = number.ok_or_else(|| fault(Outcome::Malformed, column, "is empty"))?;
+        if let Some(what) = mangled(number) {
+            return Err(fault(Outcome::Malformed, column, what));
+        }
         let reference = feed.reference(self.around.references, site, "", number);
         reference.ok_or_else(|| fault(Outcome::Malformed, column, "must have at most 64 bytes"))
     }
 
     fn facts(&mut self, recorded: Option<Millis>, attendance: &mut Attendance<'r>) -> Result<(), RowFault> {
         let (feed, layout) = (self.around.feed, self.layout);
+        self.times(recorded, attendance)?;
         let mut coded = feed.codes.coded();
         let (mut service, mut number) = (None, None);
         for (name, position) in &layout.facts {
             let column = position.name.first.as_str();
             match name {
-                FactName::Instant(instant) => {
-                    let arrived =
-                        attendance.arrived_at.value().map(|at| Nearest::NotBefore(Millis::from(at)));
-                    let nearest = recorded.map(Nearest::To).or(arrived).unwrap_or(Nearest::First);
-                    if let Some(millis) = self.instant(position, nearest)? {
-                        *instant.of(attendance) = Fact::Stated(millis.second());
-                    }
-                }
+                FactName::Instant(_) => {}
                 FactName::Code(set) => {
                     let code = self.text(position.first, column)?;
                     coded.read(*set, code.map_or(Fact::Absent, Fact::Stated), attendance);
@@ -308,8 +335,47 @@ where
         Ok(())
     }
 
+    /// The instants of the row, where the clock showed a reading twice by what the row says of itself.
+    fn times(&self, recorded: Option<Millis>, attendance: &mut Attendance<'r>) -> Result<(), RowFault> {
+        let by_arrival = |arrived: Option<Millis>| arrived.map_or(Nearest::First, Nearest::NotBefore);
+        let Some(recorded) = recorded else { return self.read_times(&by_arrival, attendance) };
+        let mut later = attendance.clone();
+        self.read_times(&|_| Nearest::To(recorded), &mut later)?;
+        if is_before_arrival(&mut later) {
+            let mut earlier = attendance.clone();
+            self.read_times(&by_arrival, &mut earlier)?;
+            let newest = stated(&mut earlier).max().map(Millis::from);
+            let is_future = newest > Some(Millis(recorded.0 + FUTURE_TOLERANCE_MS));
+            if !is_future && !is_before_arrival(&mut earlier) {
+                later = earlier;
+            }
+        }
+        *attendance = later;
+        Ok(())
+    }
+
+    /// Reads them by a rule that is told the arrival, once it is known.
+    fn read_times(
+        &self,
+        rule: &dyn Fn(Option<Millis>) -> Nearest,
+        attendance: &mut Attendance<'r>,
+    ) -> Result<(), RowFault> {
+        for (name, position) in &self.layout.facts {
+            if let FactName::Instant(fact) = name
+                && let Some(millis) =
+                    self.instant(position, rule(attendance.arrived_at.value().map(Millis::from)))?
+            {
+                *fact.of(attendance) = Fact::Stated(millis.second());
+            }
+        }
+        Ok(())
+    }
+
     fn journey(&self, service: Option<&'r str>, number: Option<&'r str>) -> Option<JourneyName<'r>> {
-        let (service, number) = (service?, number.filter(|number| number.len() <= 64)?);
+        let (service, number) = (service?, number?);
+        if number.len() > 64 || mangled(number).is_some() {
+            return None;
+        }
         self.around.organisations.find_at(service, Level::Service)?;
         let reference = self.around.references.reference(service, number)?;
         Some(JourneyName { service: Cow::Borrowed(service), reference })
@@ -344,6 +410,31 @@ where
         let century = || fault(Outcome::Malformed, column, "is not from 2000 to 2099");
         instant.map(Some).ok_or_else(century)
     }
+}
+
+fn stated(attendance: &mut Attendance<'_>) -> impl Iterator<Item = Second> {
+    InstantFact::ALL.into_iter().filter_map(|fact| fact.of(attendance).value())
+}
+
+/// Whether anything happened before the patient came.
+fn is_before_arrival(attendance: &mut Attendance<'_>) -> bool {
+    let arrived = attendance.arrived_at.value();
+    arrived.is_some_and(|arrived| stated(attendance).any(|at| at < arrived))
+}
+
+/// What a spreadsheet has left of a reference, if it has: it would be that of several patients.
+fn mangled(reference: &str) -> Option<&'static str> {
+    let is_error = reference.starts_with('#')
+        && (reference.ends_with(['!', '?', '#']) || reference.eq_ignore_ascii_case("#N/A"));
+    if is_error {
+        return Some("is an error of a spreadsheet: mend the column and export it again");
+    }
+    let (number, power) = reference.split_once("E+").or_else(|| reference.split_once("e+"))?;
+    let is_number = number.starts_with(|first: char| first.is_ascii_digit())
+        && number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+        && !power.is_empty()
+        && power.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some("looks like a number that a spreadsheet has rounded: export the column as text")
 }
 
 /// A date and a time in one cell, a space or T between.

@@ -254,6 +254,15 @@ pub enum FeedError {
     },
 }
 
+/// Whether a site is at or below any of these; none of them: every site is.
+fn is_within(orgs: &[String], site: &str, organisations: &Organisations) -> bool {
+    orgs.is_empty()
+        || organisations.find(site).is_some_and(|site| {
+            let above = organisations.path(site).iter().map(|org| organisations.get(*org).code.as_str());
+            above.into_iter().any(|code| orgs.iter().any(|ours| ours == code))
+        })
+}
+
 impl Feed {
     /// Reads a feed's file and checks it; its name is the file's.
     pub fn read(file: &std::path::Path, organisations: &Organisations) -> Result<Feed, FeedError> {
@@ -279,11 +288,7 @@ impl Feed {
 
     /// Whether it may speak for that site.
     pub fn may_speak_for(&self, site: &str, organisations: &Organisations) -> bool {
-        self.orgs.is_empty()
-            || organisations.find(site).is_some_and(|site| {
-                let above = organisations.path(site).iter().map(|org| organisations.get(*org).code.as_str());
-                above.into_iter().any(|code| self.orgs.iter().any(|ours| ours == code))
-            })
+        is_within(&self.orgs, site, organisations)
     }
 
     /// The pseudonym of a number of its assigning authority. With an authority the text is `authority|number`, the same

@@ -32,7 +32,7 @@ use contract::References;
 use crate::feed::codes::{CodeSet, Coded};
 use crate::feed::place::{Named, Place};
 use crate::feed::{FactName, Feed};
-use resource::{Bundle, Encounter, Entry, Extension, Identifier, Kind, Period};
+use resource::{Bundle, Encounter, Entry, Extension, Identifier, Kind, Object, Period};
 
 /// Codes of sites and organisations.
 const ODS_SITE: &str = "https://fhir.nhs.uk/Id/ods-site-code";
@@ -106,7 +106,7 @@ impl Status {
 /// Reads JSON into what is read of it; an error says where and never what.
 pub(crate) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, Fault> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let Object(read) = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let (line, column) = (error.inner().line(), error.inner().column());
         if error.inner().is_data() {
@@ -243,31 +243,41 @@ impl<R: References> Reader<'_, '_, R> {
         }
     }
 
-    fn site(&self) -> Result<Cow<'static, str>, Fault> {
+    fn site(&mut self) -> Result<Cow<'static, str>, Fault> {
+        const PROVIDER: &str = "Encounter.serviceProvider";
         let (feed, organisations) = (self.around.feed, self.around.organisations);
-        let stated =
-            |identifier: &Identifier<'_>| match (identifier.system.as_deref(), identifier.value.as_deref()) {
-                (Some(ODS_SITE | ODS_ORGANISATION), Some(code)) => {
-                    organisations.find_at(code, Level::Site).map(|_| code.to_owned())
-                }
-                _ => None,
-            };
-        let locations = &self.encounter.location;
-        let own = stated(&self.encounter.service_provider.identifier);
-        let of_locations = || locations.iter().find_map(|one| stated(&one.location.identifier));
-        let of_places = || self.places().find_map(|place| place.site.clone());
-        let site = own.or_else(of_locations).or_else(of_places).or_else(|| feed.site.clone());
-        let site = site.ok_or_else(|| Fault {
+        let (provider, locations) = (&self.encounter.service_provider, &self.encounter.location);
+        let stated = |identifier: &Identifier<'_>| {
+            let site = organisations.find_at(ods_code(identifier)?, Level::Site)?;
+            Some(organisations.get(site).code.clone())
+        };
+        let sender = provider.identifier.value.as_deref().unwrap_or_default();
+        let own = stated(&provider.identifier).map(|site| (site, PROVIDER.to_owned()));
+        let of_locations = || {
+            let mut each = locations.iter().enumerate();
+            each.find_map(|(index, one)| Some((stated(&one.location.identifier)?, location_at(index))))
+        };
+        let of_places = || {
+            let mut each = locations.iter().enumerate();
+            each.find_map(|(index, one)| {
+                Some((self.place(sender, &one.location)?.site.clone()?, location_at(index)))
+            })
+        };
+        let of_feed = || Some((feed.site.clone()?, "Encounter".to_owned()));
+        let found = own.or_else(of_locations).or_else(of_places).or_else(of_feed);
+        let (site, expression) = found.ok_or_else(|| Fault {
             outcome: Outcome::UnknownPlace,
-            expression: "Encounter.serviceProvider".to_owned(),
+            expression: PROVIDER.to_owned(),
             what: "neither this nor a location nor the feed says which site it is".into(),
         })?;
         if !feed.may_speak_for(&site, organisations) {
-            return Err(Fault {
-                outcome: Outcome::NotAllowed,
-                expression: "Encounter.serviceProvider".to_owned(),
-                what: "the feed may not speak for this site (its orgs)".into(),
-            });
+            let what = "the feed may not speak for this site (its orgs)".into();
+            return Err(Fault { outcome: Outcome::NotAllowed, expression, what });
+        }
+        let above = organisations.find(&site).map_or(&[][..], |site| organisations.path(site));
+        let is_above = |code: &str| above.iter().any(|org| organisations.get(*org).code == code);
+        if ods_code(&provider.identifier).is_some_and(|code| !is_above(code)) {
+            self.leave_out(PROVIDER, "is neither the site at which the visit is counted nor above that");
         }
         Ok(site.into())
     }
@@ -290,7 +300,7 @@ impl<R: References> Reader<'_, '_, R> {
     fn reference(&self, site: &str) -> Result<Ref, Fault> {
         const WHERE: &str = "Encounter.identifier";
         let wanted = self.around.feed.fhir.identifier.as_str();
-        let has = |one: &&Identifier<'_>| wanted.is_empty() || one.system.as_deref() == Some(wanted);
+        let has = |one: &&Object<Identifier<'_>>| wanted.is_empty() || one.system.as_deref() == Some(wanted);
         let mut found = self.encounter.identifier.iter().filter(has).filter_map(|one| one.value.as_deref());
         let number = match (found.next(), found.next()) {
             (Some(number), None) => number,
@@ -328,9 +338,9 @@ impl<R: References> Reader<'_, '_, R> {
         }
         let feed = self.around.feed;
         let mut coded = feed.codes.coded();
-        let destination = encounter.hospitalization.discharge_disposition.code();
-        coded.read(CodeSet::DischargeDestination, destination.map_or(Fact::Absent, Fact::Stated), attendance);
-        coded.read(CodeSet::Acuity, encounter.priority.code().map_or(Fact::Absent, Fact::Stated), attendance);
+        let destination = encounter.hospitalization.discharge_disposition.codes();
+        coded.read_any(CodeSet::DischargeDestination, destination, attendance);
+        coded.read_any(CodeSet::Acuity, encounter.priority.codes(), attendance);
         self.extensions(&mut coded, attendance)?;
         for set in coded.unknown() {
             let expression = format!("Encounter ({})", set.as_str());
@@ -360,15 +370,17 @@ impl<R: References> Reader<'_, '_, R> {
     }
 
     /// The earliest start of a status.
-    fn since(&self, status: &str) -> Result<Option<Second>, Fault> {
+    fn since(&mut self, status: &str) -> Result<Option<Second>, Fault> {
         let mut earliest: Option<Second> = None;
-        for (index, one) in self.encounter.status_history.iter().enumerate() {
-            if one.status.as_deref() == Some(status)
-                && let Some(text) = &one.period.start
-            {
-                let expression = format!("Encounter.statusHistory[{index}].period.start");
-                let start = instant(&expression, text)?.second();
-                earliest = Some(earliest.map_or(start, |other| other.min(start)));
+        let history = self.encounter.status_history.iter().enumerate();
+        for (index, one) in history.filter(|(_, one)| one.status.as_deref() == Some(status)) {
+            let expression = format!("Encounter.statusHistory[{index}].period.start");
+            match &one.period.start {
+                Some(text) => {
+                    let start = instant(&expression, text)?.second();
+                    earliest = Some(earliest.map_or(start, |other| other.min(start)));
+                }
+                None => self.leave_out(expression, "is missing: when this status began is not stated"),
             }
         }
         Ok(earliest)
@@ -384,13 +396,17 @@ impl<R: References> Reader<'_, '_, R> {
         for (url, name) in &self.around.feed.fhir.extensions {
             let own = find(&self.encounter.extension, url);
             let extension = own.or_else(|| find(&self.encounter.hospitalization.extension, url));
-            let Some(text) = extension.and_then(Extension::text) else { continue };
+            let Some(extension) = extension else { continue };
+            if let FactName::Code(set) = name {
+                coded.read_any(*set, extension.codes(), attendance);
+            }
+            let Some(text) = extension.text() else { continue };
             match name {
                 FactName::Instant(fact) => {
                     let expression = format!("Encounter.extension ({})", fact.as_str());
                     *fact.of(attendance) = Fact::Stated(instant(&expression, text)?.second());
                 }
-                FactName::Code(set) => coded.read(*set, Fact::Stated(text), attendance),
+                FactName::Code(_) => {}
                 FactName::AmbulanceService => service = Some(text),
                 FactName::AmbulanceRef => number = Some(text),
             }
@@ -457,6 +473,16 @@ impl<R: References> Reader<'_, '_, R> {
     }
 }
 
+/// The code of a site or an organisation, where the identifier is one.
+fn ods_code<'i>(identifier: &'i Identifier<'_>) -> Option<&'i str> {
+    let is_ods = matches!(identifier.system.as_deref(), Some(ODS_SITE | ODS_ORGANISATION));
+    identifier.value.as_deref().filter(|_| is_ods)
+}
+
+fn location_at(index: usize) -> String {
+    format!("Encounter.location[{index}].location")
+}
+
 /// What a feed's `point_of_care` is compared with: the location's identifier, else the end of its reference.
 fn location_code<'l>(location: &'l resource::Reference<'_>) -> &'l str {
     let reference = || location.reference.as_deref().and_then(|text| text.rsplit('/').next());
@@ -464,10 +490,10 @@ fn location_code<'l>(location: &'l resource::Reference<'_>) -> &'l str {
 }
 
 /// The extension of that URL, also within others.
-fn find<'e>(extensions: &'e [Extension<'e>], url: &str) -> Option<&'e Extension<'e>> {
-    extensions
-        .iter()
-        .find_map(|one| if one.url.as_deref() == Some(url) { Some(one) } else { find(&one.extension, url) })
+fn find<'e>(extensions: &'e [Object<Extension<'e>>], url: &str) -> Option<&'e Extension<'e>> {
+    extensions.iter().find_map(|one| {
+        if one.url.as_deref() == Some(url) { Some(&one.0) } else { find(&one.extension, url) }
+    })
 }
 
 fn required(period: &Period<'_>, expression: &str) -> Result<Second, Fault> {

@@ -223,9 +223,10 @@ impl PostError {
             PostError::Body(BodyError::TooLarge(_) | BodyError::TooMany(_)) => {
                 (StatusCode::PAYLOAD_TOO_LARGE, Answer::TooLarge)
             }
-            PostError::BrokenOff | PostError::Body(BodyError::NotGzip | BodyError::NotJson) => {
-                (StatusCode::BAD_REQUEST, Answer::NotABody)
-            }
+            PostError::BrokenOff
+            | PostError::Body(
+                BodyError::NotGzip | BodyError::NotJson | BodyError::Broken(_) | BodyError::NotUtf8(_),
+            ) => (StatusCode::BAD_REQUEST, Answer::NotABody),
             PostError::Desk(DeskError::Busy) => (StatusCode::TOO_MANY_REQUESTS, Answer::Busy),
             PostError::Desk(DeskError::Away) => (StatusCode::SERVICE_UNAVAILABLE, Answer::Away),
         }

@@ -54,7 +54,7 @@ impl Retry {
 
     fn json(&self, refusal: &Refusal, bytes: &[u8]) -> Result<Records, (Outcome, String)> {
         let everything = Grant::everything("retry");
-        match self.rules.judge(Piece { bytes, cut: None }, &everything, refusal.at) {
+        match self.rules.judge(Piece::whole(bytes), &everything, refusal.at) {
             Verdict::Taken(topic, record) => Ok(vec![(topic, record)]),
             Verdict::Refused(refusal) => Err((refusal.reason, refusal.detail)),
         }

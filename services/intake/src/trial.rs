@@ -9,7 +9,7 @@ use domain::event::Event;
 use domain::standard::Standards;
 use domain::time::Millis;
 
-use crate::body::{Body, BodyError, Form, Piece, is_json};
+use crate::body::{Body, BodyError, Form, Piece};
 use crate::fhir;
 use crate::hl7::adt::{Surroundings, translate};
 use crate::hl7::{Message, messages};
@@ -28,8 +28,8 @@ pub fn try_body<'c>(
 ) -> Result<Vec<Vec<u8>>, String> {
     let (form, mut events) = (Form::of(Some(content_type)), Vec::new());
     let mut each = |piece: Piece<'_>| {
-        if form == Form::Json && !is_json(piece.bytes) {
-            return Err(BodyError::NotJson);
+        if let Some(fault) = piece.fault().filter(|_| form == Form::Json) {
+            return Err(fault);
         }
         events.push(piece.bytes.to_vec());
         Ok(())

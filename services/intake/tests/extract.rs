@@ -131,6 +131,36 @@ fn rows_of_the_example_become_events_or_say_their_column() {
     }
 }
 
+/// Of a row that was recorded long after the double hour: the second readings, unless the arrival would be after the rest
+/// and need not be.
+#[test]
+fn nothing_is_before_the_arrival_that_need_not_be() {
+    let feed = feed(
+        "site = \"RXF-T1\"\n[csv]\nref = \"ref\"\nrecorded_at = [\"at\"]\n[csv.columns]\narrived_at = [\"in\"]\n\
+         treated_at = [\"seen\"]\ndeparted_at = [\"out\"]\n",
+    );
+    for (cells, at, said) in [
+        ("01:50,,01:30", "06:00", "arrived_at=2026-10-25T00:50:00Z departed_at=2026-10-25T01:30:00Z"),
+        (
+            "01:50,01:55,01:30",
+            "06:00",
+            "arrived_at=2026-10-25T00:50:00Z departed_at=2026-10-25T01:30:00Z site=RXF-T1 treated_at=2026-10-25T00:55:00Z",
+        ),
+        ("01:30,,01:50", "06:00", "arrived_at=2026-10-25T01:30:00Z departed_at=2026-10-25T01:50:00Z"),
+        // No reading helps: as without the rule.
+        ("01:50,,00:30", "06:00", "arrived_at=2026-10-25T01:50:00Z departed_at=2026-10-24T23:30:00Z"),
+        ("12:00,,11:00", "13:00", "arrived_at=2026-10-25T12:00:00Z departed_at=2026-10-25T11:00:00Z"),
+        // The departure would be in the future.
+        ("01:50,,01:30", "01:55", "arrived_at=2026-10-25T00:50:00Z departed_at=2026-10-25T00:30:00Z"),
+    ] {
+        let cell = |time: &str| if time.is_empty() { String::new() } else { format!("2026-10-25 {time}:00") };
+        let cells: Vec<String> = cells.split(',').map(cell).collect();
+        let csv = format!("ref,at,in,seen,out\n1,{},{}\n", cell(at), cells.join(","));
+        let found = rows(&feed, csv.as_bytes()).expect("CSV").remove(0);
+        assert!(found.contains(said), "{csv}: {found}");
+    }
+}
+
 /// Without a column of when it was recorded: the newest instant; the hour that comes twice is after the arrival.
 #[test]
 fn a_row_without_a_date_of_recording_has_that_of_its_newest_instant() {
@@ -192,6 +222,59 @@ fn a_file_that_does_not_fit_its_feed_says_so_at_once() {
     assert!(missing.contains("no column Arrival_Time, no column ") && missing.contains("[csv]"), "{missing}");
     assert!(rows(&feed(""), b"a\n").unwrap_err().to_string().contains("csv.ref: is empty"));
     assert_eq!(rows(&example, HEADER.as_bytes()).expect("no rows"), Vec::<String>::new());
+    let utf16: Vec<u8> = HEADER.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [b"\xff\xfe".as_slice(), &utf16].concat();
+    let simple = feed("site = \"RXF-T1\"\n[csv]\nref = \"ref\"\n[csv.columns]\narrived_at = [\"in\"]\n");
+    for (csv, said) in [
+        (&b""[..], "the file is empty"),
+        (b"\xef\xbb\xbf", "the file is empty"),
+        (
+            b"ref;in\n1;2026-11-05T10:00:00Z\n",
+            "one column with ; in it: write csv.delimiter = \";\" in the feed",
+        ),
+        (b"ref\tin\n1\t2026-11-05T10:00:00Z\n", "csv.delimiter = \"\\t\" in the feed"),
+        (b"\xef\xbb\xbfsep=,\r\nref,in\r\n", "the first line is the sep= of a spreadsheet"),
+        (b"ref,in,\"note\n1,2026-11-05T10:00:00Z,\n", "is a quote in it not closed?"),
+        (&utf16, "the file is UTF-16: save it as UTF-8"),
+        (&marked, "the file is UTF-16: save it as UTF-8"),
+    ] {
+        let error = rows(&simple, csv).unwrap_err().to_string();
+        assert!(error.contains(said), "{:?}: {error}", String::from_utf8_lossy(csv));
+    }
+}
+
+/// Every row is there, with its line, however lines end.
+#[test]
+fn lines_may_end_in_any_way() {
+    let feed = feed("site = \"RXF-T1\"\n[csv]\nref = \"ref\"\n[csv.columns]\narrived_at = [\"in\"]\n");
+    for end in ["\n", "\r\n", "\r"] {
+        let lines = ["ref,in,more", "1,2026-11-05T10:00:00Z,", "2,2026-11-05T11:00:00Z,\"a, b\"", ""];
+        let said = rows(&feed, lines.join(end).as_bytes()).expect("CSV");
+        let row = |line: u8, time: &str| format!("{line}: line-{line} {time} arrived_at={time} site=RXF-T1");
+        assert_eq!(said, [row(2, "2026-11-05T10:00:00Z"), row(3, "2026-11-05T11:00:00Z")], "{end:?}");
+    }
+}
+
+/// It would be the reference of many.
+#[test]
+fn a_reference_that_a_spreadsheet_has_spoilt_is_refused() {
+    let feed = feed("site = \"RXF-T1\"\n[csv]\nref = \"ref\"\n[csv.columns]\narrived_at = [\"in\"]\n");
+    let of = |reference: &str| {
+        rows(&feed, format!("ref,in\n\"{reference}\",2026-11-05T10:00:00Z\n").as_bytes())
+            .expect("CSV")
+            .remove(0)
+    };
+    for reference in ["1.23457E+11", "1E+12", "1,23457E+11", "9.87e+15"] {
+        let said = "2: malformed: ref: looks like a number that a spreadsheet has rounded: export the column as text";
+        assert_eq!(of(reference), said, "{reference}");
+    }
+    for reference in ["#N/A", "#n/a", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "####"] {
+        let said = "2: malformed: ref: is an error of a spreadsheet: mend the column and export it again";
+        assert_eq!(of(reference), said, "{reference}");
+    }
+    for reference in ["123457000000", "1E11", "E+11", "AE+11", "1E+", "1E+11A", "#12", "N/A-1"] {
+        assert!(of(reference).contains("arrived_at"), "{reference}: {}", of(reference));
+    }
 }
 
 /// Any bytes: a row is taken or refused, nothing panics.

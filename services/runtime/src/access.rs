@@ -117,7 +117,8 @@ fn events_only() -> Vec<Scope> {
     vec![Scope::Events]
 }
 
-fn is_pattern(text: &str) -> bool {
+/// Whether it is a source, or the beginning of some and `*`, as `sources` of a token has it.
+pub fn is_pattern(text: &str) -> bool {
     let name = text.strip_suffix('*').unwrap_or(text);
     let plain = name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'));
     plain && !text.is_empty() && name.len() <= 64

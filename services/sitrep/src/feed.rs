@@ -216,6 +216,9 @@ fn load(args: &FeedLoadArgs) -> Result<()> {
         thousands(taken),
         thousands(refused)
     ));
+    if rows == 0 {
+        say("the file has a header and no row: nothing was loaded");
+    }
     if taken == 0 && refused > 0 {
         return Err(anyhow!("no row could be taken"));
     }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use anyhow::{Context, Result};
 use rand::TryRngCore;
 use rand::rngs::OsRng;
-use runtime::access::{Scope, digest_hex};
+use runtime::access::{Scope, digest_hex, is_pattern};
 
 use crate::cli::{TokenArgs, TokenCommand};
 use crate::usage;
@@ -26,6 +26,10 @@ pub(crate) fn run(command: &TokenCommand) -> Result<()> {
     let sends = args.scopes.iter().any(|scope| scope == Scope::Events.as_str());
     if sends && (args.sources.is_empty() || args.orgs.is_empty()) {
         return Err(usage("a token that sends events needs --source and --org (\"*\" is every one)"));
+    }
+    if let Some(source) = args.sources.iter().find(|source| !is_pattern(source)) {
+        let right = "write a source (a-z 0-9 . _ -), or its beginning and *";
+        return Err(usage(format!("--source {source:?}: {right}")));
     }
     let mut bytes = [0; BYTES];
     OsRng.try_fill_bytes(&mut bytes).context("the system gives no random bytes")?;

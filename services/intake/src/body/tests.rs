@@ -23,8 +23,8 @@ fn chunked(
 ) -> Events {
     let mut events = Vec::new();
     let mut each = |piece: Piece<'_>| {
-        if form == Form::Json && piece.cut.is_none() && !is_json(piece.bytes) {
-            return Err(BodyError::NotJson);
+        if let Some(fault) = piece.fault().filter(|_| form != Form::Lines) {
+            return Err(fault);
         }
         events.push(piece.bytes.to_vec());
         Ok(())
@@ -134,10 +134,32 @@ fn a_body_that_is_no_json_is_refused_as_a_whole() {
         "[1,\u{c},2]",
         "[\u{c}1]",
     ] {
-        assert_eq!(events(bad.as_bytes(), Form::Json, false, WIDE), Err(BodyError::NotJson), "{bad:?}");
+        let error = events(bad.as_bytes(), Form::Json, false, WIDE).unwrap_err();
+        assert!(matches!(error, BodyError::NotJson | BodyError::Broken(_)), "{bad:?}: {error}");
     }
     assert_eq!(events(b"[\"\xff\"]", Form::Json, false, WIDE), Err(BodyError::NotJson));
-    assert_eq!(events(b"{\"a\":\"\xff\"}", Form::Json, false, WIDE), Err(BodyError::NotJson));
+}
+
+/// However it is cut into chunks.
+#[test]
+fn where_a_body_of_one_event_is_broken_is_said() {
+    for (bad, said) in [
+        (&b"{\"a\"}"[..], "not JSON at line 1 column 5"),
+        (b"{\"a\":1,\n \"b\": nul}", "not JSON at line 2 column 10"),
+        (b" \n  {\"a\"}", "not JSON at line 2 column 7"),
+        (b"\n{\n\"a\":1,\n}", "not JSON at line 4 column 1"),
+        (b"{\n\"a\":1", "not JSON at line 2 column 5"),
+        (b"{", "not JSON at line 1 column 1"),
+        (b"{\"a\":\n \"\xff\"}", "not UTF-8 at line 2 column 3"),
+        (b"  {\"a\":\"\xff\"}", "not UTF-8 at line 1 column 9"),
+        (b"{\"a\":\"\xff", "not UTF-8 at line 1 column 7"),
+    ] {
+        for form in [Form::Json, Form::One] {
+            let form_said = events(bad, form, false, WIDE).map_err(|error| error.to_string());
+            let text = String::from_utf8_lossy(bad);
+            assert_eq!(form_said, Err(format!("the body is {said}")), "{text} {form:?}");
+        }
+    }
 }
 
 /// What serde takes as an array of values, or as one object, this takes apart into the same; and nothing else.

@@ -107,6 +107,20 @@ impl Codes {
             unknown: Vec::new(),
         }
     }
+
+    /// Whether a code is in the table of its set.
+    fn knows(&self, set: CodeSet, code: &str) -> bool {
+        match set {
+            CodeSet::DepartmentType => self.department_type.contains_key(code),
+            CodeSet::AttendanceCategory => self.attendance_category.contains_key(code),
+            CodeSet::Planned => self.planned.contains_key(code),
+            CodeSet::Child => self.child.contains_key(code),
+            CodeSet::ArrivalMode => self.arrival_mode.contains_key(code),
+            CodeSet::Acuity => self.acuity.contains_key(code),
+            CodeSet::DischargeStatus => self.discharge_status.contains_key(code),
+            CodeSet::DischargeDestination => self.discharge_destination.contains_key(code),
+        }
+    }
 }
 
 impl Coded<'_> {
@@ -150,6 +164,19 @@ impl Coded<'_> {
             CodeSet::DischargeStatus => meaning!(discharge_status, self.status),
             CodeSet::DischargeDestination => meaning!(discharge_destination, self.destination),
         }
+    }
+
+    /// Reads several codes that are translations of each other: the first that is in the table counts. They are unknown
+    /// only where none is.
+    pub fn read_any<'t>(
+        &mut self,
+        set: CodeSet,
+        mut codes: impl Iterator<Item = &'t str> + Clone,
+        attendance: &mut Attendance<'_>,
+    ) {
+        let known = codes.clone().find(|code| self.codes.knows(set, code.trim()));
+        let code = known.or_else(|| codes.next());
+        self.read(set, code.map_or(Fact::Absent, Fact::Stated), attendance);
     }
 
     /// The disposal by everything that was read: died, before left, before what else the status says, before the

@@ -148,7 +148,13 @@ impl RawFeed {
         }
         let site_of = |key: &str, code: &str| match code {
             "" => Ok(None),
-            code if organisations.find_at(code, Level::Site).is_some() => Ok(Some(code.to_owned())),
+            code if organisations.find_at(code, Level::Site).is_some() => {
+                if super::is_within(&self.orgs, code, organisations) {
+                    Ok(Some(code.to_owned()))
+                } else {
+                    Err(wrong(key, format!("\"{code}\" is not at or below any of orgs")))
+                }
+            }
             code => Err(wrong(key, format!("\"{code}\" is not the code of a site in organisations.csv"))),
         };
         let site = site_of("site", &self.site)?;

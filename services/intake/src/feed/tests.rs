@@ -94,6 +94,14 @@ fn a_wrong_feed_says_where_and_what_would_be_right() {
         ("source = \"RXF\"", "source: must be 1 to 64"),
         ("source = \"a\"\nzone = \"London\"", "zone: is no time zone: write \"Europe/London\" or \"UTC\""),
         ("source = \"a\"\norgs = [\"XX\"]", "orgs: \"XX\" is not a code in organisations.csv"),
+        (
+            "source = \"a\"\norgs = [\"RXF\"]\nsite = \"RAA01\"",
+            "site: \"RAA01\" is not at or below any of orgs",
+        ),
+        (
+            "source = \"a\"\norgs = [\"RXF\"]\n[[place]]\nsite = \"RAA01\"",
+            "place[0].site: \"RAA01\" is not at or below any of orgs",
+        ),
         ("source = \"a\"\nsite = \"RXF\"", "site: \"RXF\" is not the code of a site"),
         (
             "source = \"a\"\n[[place]]\nsite = \"RXF05\"\n[[place]]\nsite = \"Q\"",

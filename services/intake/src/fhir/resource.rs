@@ -3,12 +3,47 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 type Text<'a> = Option<Cow<'a, str>>;
+
+/// What stands in JSON as an object and as nothing else: alone, a struct is read from an array too.
+#[derive(Debug, Default)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<T> Deref for Object<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+            type Value = T;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+            }
+        }
+
+        deserializer.deserialize_map(Members(PhantomData)).map(Object)
+    }
+}
 
 /// What kind of resource it is.
 #[derive(Debug, Deserialize)]
@@ -24,27 +59,27 @@ pub(crate) struct Encounter<'a> {
     #[serde(borrow, default)]
     pub(crate) id: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) meta: Meta<'a>,
+    pub(crate) meta: Object<Meta<'a>>,
     #[serde(borrow, default)]
-    pub(crate) identifier: Vec<Identifier<'a>>,
+    pub(crate) identifier: Vec<Object<Identifier<'a>>>,
     #[serde(borrow, default)]
     pub(crate) status: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) status_history: Vec<StatusHistory<'a>>,
+    pub(crate) status_history: Vec<Object<StatusHistory<'a>>>,
     #[serde(borrow, default)]
-    pub(crate) class: Coding<'a>,
+    pub(crate) class: Object<Coding<'a>>,
     #[serde(borrow, default)]
-    pub(crate) priority: Concept<'a>,
+    pub(crate) priority: Object<Concept<'a>>,
     #[serde(borrow, default)]
-    pub(crate) period: Period<'a>,
+    pub(crate) period: Object<Period<'a>>,
     #[serde(borrow, default)]
-    pub(crate) location: Vec<Location<'a>>,
+    pub(crate) location: Vec<Object<Location<'a>>>,
     #[serde(borrow, default)]
-    pub(crate) hospitalization: Hospitalization<'a>,
+    pub(crate) hospitalization: Object<Hospitalization<'a>>,
     #[serde(borrow, default)]
-    pub(crate) service_provider: Reference<'a>,
+    pub(crate) service_provider: Object<Reference<'a>>,
     #[serde(borrow, default)]
-    pub(crate) extension: Vec<Extension<'a>>,
+    pub(crate) extension: Vec<Object<Extension<'a>>>,
     #[serde(default)]
     pub(crate) modifier_extension: Vec<IgnoredAny>,
 }
@@ -71,7 +106,7 @@ pub(crate) struct StatusHistory<'a> {
     #[serde(borrow, default)]
     pub(crate) status: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) period: Period<'a>,
+    pub(crate) period: Object<Period<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -91,7 +126,7 @@ pub(crate) struct Coding<'a> {
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Concept<'a> {
     #[serde(borrow, default)]
-    pub(crate) coding: Vec<Coding<'a>>,
+    pub(crate) coding: Vec<Object<Coding<'a>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -99,26 +134,26 @@ pub(crate) struct Reference<'a> {
     #[serde(borrow, default)]
     pub(crate) reference: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) identifier: Identifier<'a>,
+    pub(crate) identifier: Object<Identifier<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Location<'a> {
     #[serde(borrow, default)]
-    pub(crate) location: Reference<'a>,
+    pub(crate) location: Object<Reference<'a>>,
     #[serde(borrow, default)]
     pub(crate) status: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) period: Period<'a>,
+    pub(crate) period: Object<Period<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Hospitalization<'a> {
     #[serde(borrow, default)]
-    pub(crate) discharge_disposition: Concept<'a>,
+    pub(crate) discharge_disposition: Object<Concept<'a>>,
     #[serde(borrow, default)]
-    pub(crate) extension: Vec<Extension<'a>>,
+    pub(crate) extension: Vec<Object<Extension<'a>>>,
 }
 
 /// An extension with a value, or with extensions inside.
@@ -128,17 +163,17 @@ pub(crate) struct Extension<'a> {
     #[serde(borrow, default)]
     pub(crate) url: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) extension: Vec<Extension<'a>>,
+    pub(crate) extension: Vec<Object<Extension<'a>>>,
     #[serde(borrow, default)]
-    pub(crate) value_codeable_concept: Option<Concept<'a>>,
+    pub(crate) value_codeable_concept: Option<Object<Concept<'a>>>,
     #[serde(borrow, default)]
-    pub(crate) value_coding: Option<Coding<'a>>,
+    pub(crate) value_coding: Option<Object<Coding<'a>>>,
     #[serde(borrow, default)]
     pub(crate) value_code: Text<'a>,
     #[serde(borrow, default)]
     pub(crate) value_string: Text<'a>,
     #[serde(borrow, default)]
-    pub(crate) value_identifier: Option<Identifier<'a>>,
+    pub(crate) value_identifier: Option<Object<Identifier<'a>>>,
     #[serde(borrow, default)]
     pub(crate) value_date_time: Text<'a>,
     #[serde(borrow, default)]
@@ -148,22 +183,35 @@ pub(crate) struct Extension<'a> {
 }
 
 impl Extension<'_> {
-    /// Its value as text, whichever of its forms it has.
+    /// Its value as text, whichever of its forms it has: of a concept the first of its codes.
     pub(crate) fn text(&self) -> Option<&str> {
-        let coded = self.value_codeable_concept.as_ref().and_then(Concept::code);
+        self.concept().and_then(|concept| concept.codes().next()).or_else(|| self.plain())
+    }
+
+    fn concept(&self) -> Option<&Concept<'_>> {
+        self.value_codeable_concept.as_deref()
+    }
+
+    /// Its codes, translations of each other: those of a concept, else its value.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> + Clone {
+        let plain = if self.concept().is_some() { None } else { self.plain() };
+        self.concept().into_iter().flat_map(Concept::codes).chain(plain)
+    }
+
+    fn plain(&self) -> Option<&str> {
         let coding = self.value_coding.as_ref().and_then(|coding| coding.code.as_deref());
         let identifier = self.value_identifier.as_ref().and_then(|one| one.value.as_deref());
         let flag = self.value_boolean.map(|flag| if flag { "true" } else { "false" });
         let texts = [&self.value_code, &self.value_string, &self.value_date_time, &self.value_instant];
         let text = texts.into_iter().find_map(|text| text.as_deref());
-        coded.or(coding).or(identifier).or(flag).or(text)
+        coding.or(identifier).or(flag).or(text)
     }
 }
 
 impl Concept<'_> {
-    /// The first of its codes.
-    pub(crate) fn code(&self) -> Option<&str> {
-        self.coding.iter().find_map(|coding| coding.code.as_deref())
+    /// Its codes: FHIR lists translations of one thing.
+    pub(crate) fn codes(&self) -> impl Iterator<Item = &str> + Clone {
+        self.coding.iter().filter_map(|coding| coding.code.as_deref())
     }
 }
 
@@ -183,14 +231,14 @@ pub(crate) struct Bundle<'a> {
 
 /// The entries of a Bundle, no more than one over [`ENTRIES_MAX`]: an entry takes many times the bytes of its `{}`.
 #[derive(Debug, Default)]
-pub(crate) struct Entries<'a>(pub(crate) Vec<Entry<'a>>);
+pub(crate) struct Entries<'a>(pub(crate) Vec<Object<Entry<'a>>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Each;
 
         impl<'de> Visitor<'de> for Each {
-            type Value = Vec<Entry<'de>>;
+            type Value = Vec<Object<Entry<'de>>>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an array")
@@ -218,7 +266,7 @@ pub(crate) struct Entry<'a> {
     #[serde(borrow, default)]
     pub(crate) resource: Option<&'a RawValue>,
     #[serde(borrow, default)]
-    pub(crate) request: Option<EntryRequest<'a>>,
+    pub(crate) request: Option<Object<EntryRequest<'a>>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -160,6 +160,10 @@ fn each_element_states_its_fact() {
         facts
     };
     let concept = |code: &str| json!({ "coding": [{ "code": code }] });
+    let translations = |codes: &[&str]| {
+        let codings = codes.iter().enumerate();
+        json!({ "coding": codings.map(|(at, code)| json!({ "system": at.to_string(), "code": code })).collect::<Vec<_>>() })
+    };
     let extension = |url: &str, kind: &str, value: Json| json!([{ "url": url, kind: value }]);
     let ended = [
         ("/status", json!("finished")),
@@ -218,6 +222,30 @@ fn each_element_states_its_fact() {
             finished(json!({"disposal": "died"})),
         ),
         (vec![("/priority", concept("1064891000000107"))], with(json!({"acuity": 1}))),
+        // Translations of one code: the first that is in our table.
+        (
+            vec![("/priority", translations(&["red", "1064891000000107", "1064901000000108"]))],
+            with(json!({"acuity": 1})),
+        ),
+        (
+            [
+                &ended[..],
+                &[("/hospitalization", json!({ "dischargeDisposition": translations(&["H", "306706006"]) }))],
+            ]
+            .concat(),
+            finished(json!({"disposal": "admitted"})),
+        ),
+        (
+            [
+                &ended[..],
+                &[(
+                    "/extension",
+                    extension(status_url, "valueCodeableConcept", translations(&["D", "75004002"])),
+                )],
+            ]
+            .concat(),
+            finished(json!({"disposal": "died"})),
+        ),
         (
             vec![(
                 "/extension",
@@ -282,6 +310,21 @@ fn places_say_site_area_and_type() {
     assert_eq!(site_of(&[("/serviceProvider", provider("RXF"))]).0, "RXF05");
     let other = changed(&[("/serviceProvider", provider("RAA01"))]).to_string();
     assert_eq!(translated(FEED, other.as_bytes()).unwrap_err().outcome, Outcome::NotAllowed);
+    let elsewhere = json!([location("majors", &at("14:06")), { "location": provider("RAA01") }]);
+    let fault = translated(FEED, changed(&[("/location", elsewhere)]).to_string().as_bytes()).unwrap_err();
+    assert_eq!(
+        (fault.outcome, fault.expression.as_str()),
+        (Outcome::NotAllowed, "Encounter.location[1].location")
+    );
+    for (code, warned) in [("RXF05", 0), ("RXF", 0), ("RAA", 1), ("NOBODY", 1)] {
+        let text = changed(&[("/serviceProvider", provider(code))]).to_string();
+        let (events, left_out) = translated(FEED, text.as_bytes()).unwrap();
+        assert_eq!(
+            (events[0]["attendance"]["site"].as_str(), left_out.len()),
+            (Some("RXF05"), warned),
+            "{code}: {left_out:?}"
+        );
+    }
     let without = FEED.replace("site = \"RXF05\"\n", "");
     let fault = translated(&without, visit().to_string().as_bytes()).unwrap_err();
     assert_eq!(fault.outcome, Outcome::UnknownPlace);
@@ -305,6 +348,15 @@ fn what_is_no_attendance_is_a_heartbeat_and_what_is_unknown_is_left_out() {
     let (events, left_out) = translated(FEED, unknown.to_string().as_bytes()).unwrap();
     assert_eq!(events[0]["attendance"].get("acuity"), None);
     assert_eq!(left_out, ["Encounter (acuity): a code that is in no table of the feed"]);
+    let dateless =
+        json!([{ "status": "triaged" }, { "status": "onleave" }, { "status": "in-progress", "period": {} }]);
+    let text = changed(&[("/statusHistory", dateless)]).to_string();
+    let (_, left_out) = translated(FEED, text.as_bytes()).unwrap();
+    let places: Vec<&str> = left_out.iter().filter_map(|text| text.split(':').next()).collect();
+    assert_eq!(
+        places,
+        ["Encounter.statusHistory[0].period.start", "Encounter.statusHistory[2].period.start"]
+    );
     let open_end = changed(&[("/status", json!("finished"))]);
     let (_, left_out) = translated(FEED, open_end.to_string().as_bytes()).unwrap();
     assert!(left_out[0].starts_with("Encounter.period.end: is missing"), "{left_out:?}");
@@ -374,6 +426,11 @@ fn what_is_wrong_is_said_with_its_element_and_without_its_text() {
             "Encounter.extension (decided_to_admit_at)",
         ),
         (vec![("/extension", json!(secret))], "Encounter.extension"),
+        // Arrays in the place of objects.
+        (vec![("/period", json!(["2026-11-21T14:05:00Z"]))], "Encounter.period"),
+        (vec![("/class", json!(["EMER"]))], "Encounter.class"),
+        (vec![("/identifier", json!([["https://rxf.example/visit", secret]]))], "Encounter.identifier[0]"),
+        (vec![("/priority", json!({ "coding": [[secret]] }))], "Encounter.priority.coding[0]"),
     ];
     for (changes, expression) in rows {
         let text = changed(&changes).to_string();
@@ -389,7 +446,16 @@ fn what_is_wrong_is_said_with_its_element_and_without_its_text() {
     let several = FEED.replace("identifier = \"https://rxf.example/visit\"\n", "");
     let fault = translated(&several, visit().to_string().as_bytes()).unwrap_err();
     assert_eq!(fault.expression, "Encounter.identifier");
-    for bad in ["", "{", "[]", "null", "nonsense", "{\"resourceType\":\"Encounter\"} x", "\u{feff}{}"] {
+    for bad in [
+        "",
+        "{",
+        "[]",
+        "[\"Encounter\"]",
+        "null",
+        "nonsense",
+        "{\"resourceType\":\"Encounter\"} x",
+        "\u{feff}{}",
+    ] {
         assert!(translated(FEED, bad.as_bytes()).is_err(), "{bad:?}");
     }
     let mut invalid = visit().to_string().into_bytes();

@@ -28,6 +28,10 @@ use crate::fhir::resource::{ENTRIES_MAX, Entry};
 use crate::fhir::{self, Fault, Surroundings, outcome};
 use crate::metrics::Answer;
 
+/// Of an empty body, an array, a byte order mark.
+const NOT_A_RESOURCE: &str = "the body is empty or is not one Encounter as a JSON object, in UTF-8 without a byte order \
+                              mark; several go as a Bundle to /fhir/R4";
+
 pub(super) async fn encounter(State(state): State<IntakeState>, request: Request) -> Response {
     answered(&state.0, take_encounter(&state.0, request).await)
 }
@@ -46,7 +50,11 @@ fn answered(inner: &Inner, done: Result<(StatusCode, Json), PostError>) -> Respo
         Err(error) => {
             let (status, answer) = error.answer();
             posts.of(answer).inc();
-            (status, outcome::failed(status, &error.to_string()))
+            let what = match error {
+                PostError::Body(BodyError::NotJson) => NOT_A_RESOURCE.to_owned(),
+                error => error.to_string(),
+            };
+            (status, outcome::failed(status, &what))
         }
     };
     let response = ([(CONTENT_TYPE, "application/fhir+json")], JsonBody(body).into_response().into_body());
@@ -59,8 +67,8 @@ async fn take_encounter(inner: &Arc<Inner>, request: Request) -> Result<(StatusC
     let now = Millis(inner.desk.clock.now_ms());
     let mut answer = None;
     let mut each = |piece: Piece<'_>| {
-        if piece.cut.is_none() && !crate::body::is_json(piece.bytes) {
-            return Err(PostError::Body(BodyError::NotJson));
+        if let Some(fault) = piece.fault() {
+            return Err(fault.into());
         }
         answer = Some(judge(inner, &mut batch, &grant, feed, piece, now, now)?);
         Ok(())
@@ -113,7 +121,7 @@ fn of_entry(
     now: Millis,
 ) -> Result<(StatusCode, Json), DeskError> {
     match entry.encounter() {
-        Ok(bytes) => judge(inner, batch, grant, feed, Piece { bytes, cut: None }, recorded, now),
+        Ok(bytes) => judge(inner, batch, grant, feed, Piece::whole(bytes), recorded, now),
         Err(why) => Ok((StatusCode::OK, outcome::passed_over(why))),
     }
 }

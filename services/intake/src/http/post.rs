@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use runtime::access::Scope;
 
 use super::{Inner, PostError};
-use crate::body::{self, Body, BodyError, Form, Piece};
+use crate::body::{Body, BodyError, Form, Piece};
 use crate::desk::{Batch, DeskError, Written};
 
 /// Judges and writes what is posted.
@@ -97,9 +97,11 @@ fn judge(batch: &mut Batch, piece: Piece<'_>, form: Form, now: Millis) -> Result
     let refused = batch.judge(piece, now)?;
     // An element that is no JSON makes the whole no array; a line that is none is only itself. One that was cut off
     // cannot be looked at.
-    let broken = form == Form::Json
+    if form == Form::Json
         && refused == Some(Outcome::Malformed)
-        && piece.cut.is_none()
-        && !body::is_json(piece.bytes);
-    if broken { Err(BodyError::NotJson.into()) } else { Ok(()) }
+        && let Some(fault) = piece.fault()
+    {
+        return Err(fault.into());
+    }
+    Ok(())
 }

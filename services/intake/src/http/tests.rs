@@ -464,6 +464,8 @@ async fn a_body_that_cannot_be_taken_apart_is_refused_as_a_whole() {
         assert_eq!(door.appended(), []);
         assert_eq!(door.counted(), (0, 0, 0));
     }
+    let (_, answer) = door().post(&[JSON], b"{\n\"id\": }".to_vec()).await;
+    assert_eq!(answer, json!({"error": "the body is not JSON at line 2 column 7"}));
 }
 
 #[tokio::test]

@@ -197,6 +197,17 @@ async fn what_is_no_resource_or_comes_from_nobody_is_answered_in_fhir_too() {
         );
         assert_eq!(answer["issue"][0]["severity"], "error");
     }
+    for (body, said) in [
+        (&b""[..], "the body is empty or is not one Encounter as a JSON object"),
+        (b"[{}]", "the body is empty or is not one Encounter as a JSON object"),
+        (b"\xef\xbb\xbf{}", "without a byte order mark"),
+        (b"{\"resourceType\": \"Encounter\",\n\"status\": }", "the body is not JSON at line 2 column 11"),
+        (b"{\"text\":\n\"Zo\xeb\"}", "the body is not UTF-8 at line 2 column 4"),
+    ] {
+        let (status, _, answer) = door.fhir("/fhir/R4/Encounter", &[], body.to_vec()).await;
+        let told = answer["issue"][0]["diagnostics"].as_str().unwrap();
+        assert!(status == 400 && told.contains(said), "{answer}");
+    }
     assert_eq!(door.appended().len(), kept);
     let two = door_of(
         vec![feed("one", FEED), feed("two", FEED)],
