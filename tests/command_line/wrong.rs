@@ -77,7 +77,7 @@ fn a_wrong_key_of_the_configuration_is_named() {
     for (content, expected) in [
         (
             "[http]\nlisen = \"127.0.0.1:1\"\n",
-            "{file}: http.lisen: unknown field `lisen`, expected one of `listen`, `max_body`, `buffer`, `connections`, `writes`, `turn`, `post_events`, `body_time`, `tokens`, `token`, `tls`\n",
+            "{file}: http.lisen: unknown field `lisen`, expected one of `listen`, `max_body`, `buffer`, `connections`, `connections_per_peer`, `writes`, `turn`, `post_events`, `body_time`, `tokens`, `token`, `tls`\n",
         ),
         ("htp = 1\n", "{file}: htp: unknown field `htp`, expected one of `data`, `organisations`,"),
         (

@@ -66,6 +66,7 @@ pub(crate) struct Http {
     pub(crate) max_body: Bytes,
     pub(crate) buffer: Bytes,
     pub(crate) connections: NonZeroU32,
+    pub(crate) connections_per_peer: NonZeroU32,
     pub(crate) writes: NonZeroU32,
     pub(crate) turn: Duration,
     pub(crate) post_events: NonZeroU32,

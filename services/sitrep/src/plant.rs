@@ -142,7 +142,8 @@ impl Plant {
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("http.listen: {address} cannot be bound"))?;
         let connections = self.config.http.connections.get() as usize;
-        let bounds = runtime::http::Bounds { connections, ..runtime::http::Bounds::default() };
+        let per_peer = self.config.http.connections_per_peer.get() as usize;
+        let bounds = runtime::http::Bounds { connections, per_peer, ..runtime::http::Bounds::default() };
         let listener = {
             let _entered = self.runtime.enter();
             runtime::http::Connections::new(listener, tls, bounds)?
