@@ -107,6 +107,7 @@ fn a_wrong_key_of_the_configuration_is_named() {
         ),
         ("[ledger]\nhorizon = \"1m\"\n", "ledger.horizon: must be from \"1h\" to \"60d\"\n"),
         ("[http]\nmax_body = \"16MB\"\n", "{file}: http.max_body: \"16MB\" is not a size: write \"64KiB\","),
+        ("[http]\nbuffer = \"8MiB\"\n", "http.buffer: must be at least http.max_body (16777216 bytes)\n"),
         (
             "[kafka]\npartitions = -1\n",
             "{file}: kafka.partitions: invalid value: integer `-1`, expected u32\n",
