@@ -148,6 +148,12 @@ impl Drop for Batch {
 }
 
 impl Desk {
+    /// A body was refused as a whole: nothing of it is kept, and for its sender it is one that was refused. Who sends
+    /// nothing but such bodies must be seen, too.
+    pub(crate) fn refused_whole(&self, sender: &Grant) {
+        self.shares.count(&sender.name, 0, 1, Millis(self.clock.now_ms()));
+    }
+
     fn append(&self, topic: &str, records: &[NewRecord]) -> Result<(), DeskError> {
         if records.is_empty() {
             return Ok(());

@@ -468,6 +468,31 @@ async fn a_body_that_cannot_be_taken_apart_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_body_refused_as_a_whole_is_one_refused_of_its_sender() {
+    let limits = Limits { body_bytes: 2_000, ..Limits::default() };
+    for (headers, body, status) in [
+        (&[JSON][..], b"nonsense".to_vec(), 400),
+        (&[JSON, GZIP], b"not gzip".to_vec(), 400),
+        (&[JSON], vec![b' '; 2_001], 413),
+        (&[("content-encoding", "br")], b"{}".to_vec(), 415),
+    ] {
+        let door = door_with(limits, Some(TOKEN));
+        let in_trouble = || door.state.0.desk.metrics.senders_in_trouble.get();
+        for count in 1..=Alarm::default().at_least {
+            assert_eq!(in_trouble(), 0, "after {count} of {headers:?}");
+            assert_eq!(door.post(headers, body.clone()).await.0, status);
+        }
+        assert_eq!(in_trouble(), 1, "{headers:?}");
+    }
+    // Nobody's posts are nobody's.
+    let door = door();
+    for _ in 0..100 {
+        assert_eq!(door.send(&[JSON], "nonsense").await.0, 401);
+    }
+    assert_eq!(door.state.0.desk.metrics.senders_in_trouble.get(), 0);
+}
+
+#[tokio::test]
 async fn nobody_posts_without_the_token() {
     let door = door();
     for headers in [&[][..], &[("authorization", "Bearer other")], &[("authorization", "Basic dGhlIHRva2Vu")]]
