@@ -262,8 +262,8 @@ async fn an_entry_that_is_sent_again_was_recorded_when_its_bundle_was() {
     assert_eq!(refusals.len(), 1);
     let pseudonyms = Pseudonyms::new(Some(b"a key of a deployment"), true).unwrap();
     let repaired = vec![feed("fhir", FEED)];
-    let retry = Retry::new(organisations(), Standards::default(), pseudonyms, true, repaired);
-    let records = retry.judge(&refusals[0], &refusals[0].bytes).unwrap();
+    let retry = Retry::new(organisations(), Standards::default(), pseudonyms, true, 14 * 1_440, repaired);
+    let records = retry.judge(&refusals[0], &refusals[0].bytes, Millis(NOW)).unwrap();
     let event = parse_protobuf(&records[0].1.value, &Required, &mut 0).unwrap();
     assert_eq!(Some(event.recorded_at), rfc3339(b"2026-11-21T14:08:00Z"));
 }
