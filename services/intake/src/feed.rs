@@ -71,6 +71,8 @@ pub struct Hl7 {
     pub authority: bool,
     /// Where an A12 repeats the time of the move that it cancels.
     pub transfer_since: Path,
+    /// MSH-11: what is taken.
+    pub processing: Vec<String>,
     /// PV1-2.
     pub classes: HashMap<String, Class>,
     /// Facts beyond base HL7 v2.

@@ -55,6 +55,17 @@ pub enum ScanError {
     /// MSH-2 is not one to five different characters that can separate.
     #[error("MSH-2 must hold one to five different punctuation characters, such as ^~\\&")]
     Separators,
+    /// It begins as a batch or a file of batches.
+    #[error("a batch (FHS, BHS) is not taken: send each of its messages in a frame of its own")]
+    Batch,
+    /// A second MSH: two messages whose boundary was lost, of which only one could be answered.
+    #[error("line {line} (at byte {byte}) begins a second message: send each in a frame of its own")]
+    SecondHeader {
+        /// From 1; empty lines are counted.
+        line: usize,
+        /// From 0.
+        byte: usize,
+    },
     /// A line that is no segment.
     #[error(
         "line {line} (at byte {byte}) is no segment: it must begin with its three-character name and a field separator"
@@ -107,6 +118,9 @@ impl<'a> Message<'a> {
             let end = start + length;
             let text = &bytes[start..end];
             if let Some(name) = segment_name(text, self.separators.field) {
+                if name == *b"MSH" && !self.segments.is_empty() {
+                    return Err(ScanError::SecondHeader { line, byte: start });
+                }
                 self.segments.push(Span { name, start, end });
             } else if !text.is_empty() {
                 // The header holds no text: it is repeated in the answer.
@@ -265,7 +279,10 @@ fn segment_name(line: &[u8], field: u8) -> Option<[u8; 3]> {
 }
 
 fn separators(bytes: &[u8]) -> Result<Separators, ScanError> {
-    let [b'M', b'S', b'H', field, rest @ ..] = bytes else { return Err(ScanError::NoHeader) };
+    let [b'M', b'S', b'H', field, rest @ ..] = bytes else {
+        let is_batch = bytes.starts_with(b"FHS") || bytes.starts_with(b"BHS");
+        return Err(if is_batch { ScanError::Batch } else { ScanError::NoHeader });
+    };
     if !field.is_ascii_punctuation() {
         return Err(ScanError::NoHeader);
     }

@@ -68,14 +68,53 @@ fn every_file_of_messages_becomes_what_is_expected() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+const NONE: &str = "";
+const DEPARTMENT: &str = "[[place]]\npoint_of_care = [\"AE\"]\n";
+const WARDS: &str = "[[place]]\npoint_of_care = [\"WARD*\"]\noutside = true\n";
+
+/// What a feed with these places makes of a message of one visit.
+fn said_of(places: &str, event: &str, class: &str, now: &str, other: &str) -> String {
+    let organisations = organisations();
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
+    fs::write(file.path(), format!("source = \"a\"\nsite = \"RXF-T1\"\n{places}")).unwrap();
+    let feed = Feed::read(file.path(), &organisations).unwrap();
+    let around =
+        Surroundings { feed: &feed, organisations: &organisations, references: &Hashed, received: None };
+    let message = format!(
+        "MSH|^~\\&|EPR|RXF|||20261105120000||ADT^{event}|1|P|2.4\rEVN|{event}|20261105120000||||20261105105500\r\
+         PV1|1|{class}|{now}|||{other}|||||||||||||V1\r"
+    );
+    let mut said = String::new();
+    try_messages(message.as_bytes(), around, &mut |line| said.push_str(line));
+    said
+}
+
+/// A departure that a move out of the department implied is taken back by the move back; an inpatient's stands. A place
+/// without an area says that it has none.
+#[test]
+fn an_a02_back_into_the_department_takes_the_departure_back() {
+    const BACK: &str = "\"departed_at\":null,\"disposal\":null";
+    for (places, class, now, from, is_back) in [
+        (DEPARTMENT, "E", "AE^MAJ1", "XRAY", true),
+        (DEPARTMENT, "", "AE^MAJ1", "XRAY", true),
+        (DEPARTMENT, "I", "AE^MAJ1", "WARD7", false),
+        (DEPARTMENT, "E", "AE^MAJ1", "AE^RESUS1", false),
+        (DEPARTMENT, "E", "AE^MAJ1", "", false),
+        (WARDS, "E", "TRI^1", "WARD7", true),
+        (WARDS, "E", "TRI^1", "XRAY", false),
+        (NONE, "E", "AE^MAJ1", "XRAY", false),
+    ] {
+        let said = said_of(places, "A02", class, now, from);
+        assert_eq!(said.contains(BACK), is_back, "{places:?} {class} {now} {from}: {said}");
+        let has_no_area = said.contains("left out: PV1-3: its [[place]] has no area");
+        assert_eq!(has_no_area, places == DEPARTMENT, "{places:?} {class} {now} {from}: {said}");
+    }
+}
+
 /// A departure is taken back by an A12 if the move that it cancels may have led from the department out of it: what the
 /// feed says of places, PV1-3 (where the patient is now), PV1-6 (where the patient was meant to go).
 #[test]
 fn an_a12_reopens_what_its_move_may_have_closed_and_nothing_else() {
-    const NONE: &str = "";
-    const DEPARTMENT: &str = "[[place]]\npoint_of_care = [\"AE\"]\n";
-    const WARDS: &str = "[[place]]\npoint_of_care = [\"WARD*\"]\noutside = true\n";
-    let organisations = organisations();
     for (places, now, cancelled, reopens) in [
         // Nothing is known to be outside, so no move has closed anything.
         (NONE, "TRI^1", "MAJ^1", false),
@@ -94,17 +133,7 @@ fn an_a12_reopens_what_its_move_may_have_closed_and_nothing_else() {
         (DEPARTMENT, "WARD8", "AE^MAJ1", false),
         (DEPARTMENT, "WARD8", "", false),
     ] {
-        let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-        fs::write(file.path(), format!("source = \"a\"\nsite = \"RXF-T1\"\n{places}")).unwrap();
-        let feed = Feed::read(file.path(), &organisations).unwrap();
-        let around =
-            Surroundings { feed: &feed, organisations: &organisations, references: &Hashed, received: None };
-        let message = format!(
-            "MSH|^~\\&|EPR|RXF|||20261105120000||ADT^A12|1|P|2.4\rEVN|A12|20261105120000||||20261105105500\r\
-             PV1|1|E|{now}|||{cancelled}|||||||||||||V1\r"
-        );
-        let mut said = String::new();
-        try_messages(message.as_bytes(), around, &mut |line| said.push_str(line));
+        let said = said_of(places, "A12", "E", now, cancelled);
         assert!(said.contains("\"location\":{\"area\":null"), "{said}");
         let is_reopened = said.contains("\"departed_at\":null,\"disposal\":null");
         assert_eq!(is_reopened, reopens, "{places:?} {now} {cancelled}: {said}");

@@ -72,6 +72,7 @@ struct RawHl7 {
     reference: RawReference,
     authority: bool,
     transfer_since: String,
+    processing: Vec<String>,
     class: BTreeMap<String, RawClass>,
     fact: Vec<RawFact>,
 }
@@ -251,6 +252,7 @@ impl RawHl7 {
             },
             authority: self.authority,
             transfer_since: path("hl7.transfer_since".into(), &self.transfer_since)?,
+            processing: self.processing.clone(),
             classes: self.class.iter().map(|(code, raw)| (code.clone(), class(raw))).collect(),
             facts,
         })

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | A04; A01 of class emergency | `arrived_at`, `department_type`, `location`, mapped facts |
 //! | A01 of class inpatient, A06 | `departed_at`, `disposal` = admitted |
-//! | A02, A17 (both patients) | `location`; out of the department: `departed_at`, `disposal` = admitted |
+//! | A02, A17 (both patients) | `location`; out of the department: `departed_at`, `disposal` = admitted; back into it: both null |
 //! | A03 | `departed_at`, `disposal`, mapped facts |
 //! | A07 | `departed_at`, `disposal` = null |
 //! | A08 | PV1-44, PV1-45, `disposal`, mapped facts as they stand now; of class inpatient only mapped facts not of PV1 |
@@ -81,6 +81,8 @@ pub enum LeftOut {
     Inpatient,
     /// No `[[place]]` fits PV1-3: no area.
     Place,
+    /// The place is in the department and in no area, which a move to it would have to name.
+    Area,
     /// A code that is in no table.
     Code(CodeSet),
     /// A journey without its service or reference, or with a service that is not in organisations.csv.
@@ -95,11 +97,12 @@ pub enum LeftOut {
 
 impl LeftOut {
     /// Every reason, a code as one.
-    pub const ALL: [LeftOut; 9] = [
+    pub const ALL: [LeftOut; 10] = [
         LeftOut::Event,
         LeftOut::Class,
         LeftOut::Inpatient,
         LeftOut::Place,
+        LeftOut::Area,
         LeftOut::Code(CodeSet::Acuity),
         LeftOut::Journey,
         LeftOut::Unmatched,
@@ -114,6 +117,7 @@ impl LeftOut {
             LeftOut::Class => "class",
             LeftOut::Inpatient => "inpatient",
             LeftOut::Place => "place",
+            LeftOut::Area => "area",
             LeftOut::Code(_) => "code",
             LeftOut::Journey => "journey",
             LeftOut::Unmatched => "unmatched",
@@ -128,8 +132,13 @@ impl fmt::Display for LeftOut {
         let text = match self {
             LeftOut::Event => "this event says nothing of an A&E attendance",
             LeftOut::Class => "PV1-2: this class is not in [hl7.class], so it is no A&E attendance",
-            LeftOut::Inpatient => "PV1-2: of an inpatient this says nothing of the A&E attendance",
+            LeftOut::Inpatient => {
+                "of an inpatient, or between places outside the department, this says nothing of the A&E attendance"
+            }
             LeftOut::Place => "PV1-3: no [[place]] fits, so no area is stated",
+            LeftOut::Area => {
+                "PV1-3: its [[place]] has no area, so the patient stays in the one before: give it one, such as \"other\""
+            }
             LeftOut::Code(set) => return write!(f, "a code that is not in [codes.{}]", set.as_str()),
             LeftOut::Journey => {
                 "ambulance_service and ambulance_ref are stated together, of a service in organisations.csv"
@@ -176,6 +185,8 @@ pub enum FaultKind {
     Unknown,
     /// Not ADT.
     MessageType,
+    /// Training or debugging, not production.
+    ProcessingId,
 }
 
 impl FaultKind {
@@ -187,6 +198,7 @@ impl FaultKind {
             FaultKind::Data => ("102", "Data type error"),
             FaultKind::Unknown => ("204", "Unknown key identifier"),
             FaultKind::MessageType => ("200", "Unsupported message type"),
+            FaultKind::ProcessingId => ("202", "Unsupported processing id"),
         }
     }
 }

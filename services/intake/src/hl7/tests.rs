@@ -104,6 +104,10 @@ fn damaged_messages_are_whole_or_an_error() {
         (b"MS", Some(ScanError::NoHeader)),
         (b"\rMSH|^~\\&|", Some(ScanError::NoHeader)),
         (b"PID|1", Some(ScanError::NoHeader)),
+        (b"FHS|^~\\&\rBHS|^~\\&\rMSH|^~\\&|", Some(ScanError::Batch)),
+        (b"BHS|^~\\&\rMSH|^~\\&|", Some(ScanError::Batch)),
+        // Two messages in one frame: only one could be answered.
+        (b"MSH|^~\\&|\rPID|1\rMSH|^~\\&|\rPID|1", Some(ScanError::SecondHeader { line: 3, byte: 16 })),
         (b"MSH1^~\\&|x", Some(ScanError::NoHeader)),
         (b"MSH\xe9^~\\&|x", Some(ScanError::NoHeader)),
         (b"MSH|", Some(ScanError::Separators)),

@@ -63,6 +63,7 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
         let (recorded_at, default_offset, left_out) = (Millis(0), None, Vec::new());
         let mut reader = Reader { message, header, evn, around, recorded_at, default_offset, left_out };
         reader.check_encoding()?;
+        reader.check_processing()?;
         let sent = reader.reading(Path::field(b"MSH", 7))?;
         let stated = sent.and_then(|sent| sent.offset_seconds.map(|offset| (sent, offset)));
         let mut nearest = around.received.map_or(Nearest::First, Nearest::To);
@@ -120,6 +121,17 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
             return Err(Fault::data(path, "must be UNICODE UTF-8, 8859/1 to 8859/15, ASCII or WINDOWS-1252"));
         }
         Ok(())
+    }
+
+    /// A message for training or debugging states nothing of a patient. An empty MSH-11 is production.
+    fn check_processing(&self) -> Result<(), Fault> {
+        let path = Path::component(b"MSH", 11, 1);
+        let Fact::Stated(id) = self.get(path) else { return Ok(()) };
+        if self.around.feed.hl7.processing.iter().any(|taken| taken.as_bytes() == id) {
+            return Ok(());
+        }
+        let what = "this is no message of production (P): a feed takes others that hl7.processing names";
+        Err(Fault { path, kind: FaultKind::ProcessingId, outcome: Outcome::Malformed, what })
     }
 
     pub(super) fn leave_out(&mut self, why: LeftOut) {
@@ -328,7 +340,11 @@ impl<'x, 'm, R: References> Reader<'x, 'm, R> {
         let path = Path::field(b"MRG", field);
         let missing = Fault::missing(path, "the number that is merged is missing");
         let merged = self.segments_of(visit, b"MRG");
-        let merged = merged.map(|mrg| self.pseudonym(|path| mrg.get(path), path, site)?.ok_or(missing));
+        let separators = self.message.separators();
+        let each = |mrg: Segment<'m>| mrg.field(field).split(move |byte| *byte == separators.repetition);
+        let merged = merged
+            .flat_map(each)
+            .map(|number| self.pseudonym(|path| part(number, separators, path), path, site)?.ok_or(missing));
         let merged = merged.collect::<Result<Vec<Ref>, Fault>>()?;
         if merged.is_empty() { Err(missing) } else { Ok(merged) }
     }

@@ -119,9 +119,13 @@ impl<'m, R: References> Reader<'_, 'm, R> {
             return self.depart_as_admitted(visit, attendance);
         }
         self.mapped(visit, class, attendance)?;
+        // Back from an X-ray that is no place of the department: the departure that the way there implied was none.
+        if class == Class::Emergency && from.is_named && self.is_outside(from) {
+            retract_departure(attendance);
+        }
         attendance.location = self.location(to, self.happened(visit, None)?);
-        if attendance.location.is_none() && !to.is_inside() {
-            self.leave_out(LeftOut::Place);
+        if attendance.location.is_none() {
+            self.leave_out(if to.is_inside() { LeftOut::Area } else { LeftOut::Place });
         }
         Ok(())
     }
