@@ -81,7 +81,8 @@ pub async fn serve<L: Listener<Addr = SocketAddr>>(
     let mut begun = pin!(shutdown.begun());
     loop {
         tokio::select! {
-            (io, _) = listener.accept() => {
+            (io, peer) = listener.accept() => {
+                tracing::trace!(%peer, "a connection began");
                 open.spawn(answer(builder.clone(), io, router.clone(), shutdown.clone()));
             }
             Some(_) = open.join_next() => {}
