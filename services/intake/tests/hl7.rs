@@ -75,9 +75,9 @@ const WARDS: &str = "[[place]]\npoint_of_care = [\"WARD*\"]\noutside = true\n";
 /// What a feed with these places makes of a message of one visit.
 fn said_of(places: &str, event: &str, class: &str, now: &str, other: &str) -> String {
     let organisations = organisations();
-    let file = tempfile::Builder::new().suffix(".toml").tempfile().unwrap();
-    fs::write(file.path(), format!("source = \"a\"\nsite = \"RXF-T1\"\n{places}")).unwrap();
-    let feed = Feed::read(file.path(), &organisations).unwrap();
+    let file = tempfile::Builder::new().suffix(".toml").tempfile().expect("a file");
+    fs::write(file.path(), format!("source = \"a\"\nsite = \"RXF-T1\"\n{places}")).expect("a file of ours");
+    let feed = Feed::read(file.path(), &organisations).expect("a feed");
     let around =
         Surroundings { feed: &feed, organisations: &organisations, references: &Hashed, received: None };
     let message = format!(
