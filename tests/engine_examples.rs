@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use acceptance::places;
 use domain::engine::{Engine, HORIZON_MINUTES, Settings};
-use domain::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
+use domain::event::{Attendance, Event, Fact, Journey, JourneyName, Outcome, Statement};
 use domain::freshness::Patience;
 use domain::ids::Ref;
 use domain::measures::{DEFAULT_WINDOWS, Measure, OrgMinute, Revision, Tag, TypeTag, Window};
 use domain::organisations::{Level, Organisations};
 use domain::standard::Standards;
-use domain::time::{Millis, Minute, Second, rfc3339};
+use domain::time::{DAY, Millis, Minute, Second, rfc3339};
 
 type Saved = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
@@ -33,8 +33,8 @@ fn second(text: &str) -> Second {
     at(text).second()
 }
 
-fn engine(epoch: u64) -> Engine {
-    let settings = Settings {
+fn settings() -> Settings {
+    Settings {
         orgs: Arc::new(little_england()),
         standards: Standards::default(),
         frameworks: Default::default(),
@@ -42,8 +42,11 @@ fn engine(epoch: u64) -> Engine {
         exclude_disposals: Vec::new(),
         horizon_minutes: HORIZON_MINUTES,
         patience: Patience::default(),
-    };
-    Engine::new(settings, epoch)
+    }
+}
+
+fn engine(epoch: u64) -> Engine {
+    Engine::new(settings(), epoch)
 }
 
 fn site(index: usize) -> String {
@@ -214,4 +217,75 @@ fn a_feed_is_as_old_as_at_the_minute_of_the_figures() {
     };
     assert_eq!(freshness("20T13:00"), (Some(3_600), false));
     assert_eq!(freshness("20T13:01"), (Some(3_660), true));
+}
+
+/// An aggregator's clock stood hours ahead. Its successor has no checkpoint and reads back what was published: minutes that
+/// are still to come are written when they come, not before and not twice under one revision.
+#[test]
+fn what_was_published_ahead_of_its_time_is_written_when_its_time_comes() {
+    let arrives = |number: u8, at: &str| {
+        let mut arrives = Attendance::new(site(0), Ref([number; 16]));
+        arrives.arrived_at = Fact::Stated(second(at));
+        Statement::Attendance(arrives)
+    };
+    let mut ahead = World::begin(engine(1), Vec::new(), "20T10:00");
+    ahead.say("20T10:00", arrives(1, "20T09:30"));
+    ahead.engine.tick(at("20T13:30"));
+    ahead.publish();
+    let mut next = World { engine: engine(2), published: Vec::new(), number: 0 };
+    next.say("20T10:00", arrives(1, "20T09:30"));
+    ahead.published.iter().for_each(|one| next.engine.published_before(one));
+    let mut next = World::begin(next.engine, ahead.published, "20T10:05");
+    let of_its_own = |world: &World| -> Vec<(String, Minute, Revision)> {
+        let own = world.published.iter().filter(|one| one.revision.epoch == 2);
+        own.map(|one| (one.org.clone(), one.minute, one.revision)).collect()
+    };
+    assert_eq!(of_its_own(&next).iter().map(|one| one.1).max(), Some(second("20T10:05").minute()));
+    next.say("20T10:06", arrives(2, "20T10:06"));
+    next.engine.tick(at("20T13:00"));
+    next.publish();
+    let present = next.holds(&site(0), "20T12:00", Measure::AeDepartment, None, "present");
+    assert_eq!(present, 2);
+    let mut written = of_its_own(&next);
+    let count = written.len();
+    written.sort();
+    written.dedup();
+    assert_eq!(written.len(), count, "two writings of one revision");
+}
+
+/// With a horizon of a day an entity is held for fifteen. All that an attendance states is older than that, but not the
+/// handover with which its clock started: when that is corrected, the arrival moves with it.
+#[test]
+fn an_attendance_is_held_for_as_long_as_its_journey_is_young() {
+    let settings = Settings { horizon_minutes: DAY, ..settings() };
+    let mut world = World::begin(Engine::new(settings, 1), Vec::new(), "01T00:10");
+    let mut arrives = Attendance::new(site(0), Ref([1; 16]));
+    arrives.arrived_at = Fact::Stated(second("01T00:20"));
+    arrives.ambulance = Fact::Stated(JourneyName { service: service().into(), reference: Ref([2; 16]) });
+    world.say("01T00:30", Statement::Attendance(arrives));
+    let handed_over = |at: &str| {
+        let mut journey = Journey::new(service(), Ref([2; 16]));
+        journey.destination = Fact::Stated(site(0).into());
+        journey.handed_over_at = Fact::Stated(second(at));
+        Statement::Ambulance(journey)
+    };
+    world.engine.tick(at("15T12:00"));
+    world.say("15T12:00", handed_over("15T12:00"));
+    world.engine.tick(at("15T13:00"));
+    world.publish();
+    let arrived = |world: &World, minute| {
+        world.holds(&site(0), minute, Measure::AeArrivals, Some(Window::Rolling(60)), "arrived")
+    };
+    assert_eq!((arrived(&world, "15T12:30"), arrived(&world, "15T11:30")), (1, 0));
+    world.engine.tick(at("16T02:00"));
+    world.say("16T02:00", handed_over("15T11:00"));
+    world.publish();
+    assert_eq!((arrived(&world, "15T12:30"), arrived(&world, "15T11:30")), (0, 1));
+    // Forgotten on the hour when the newest of both, this correction, is older than fifteen days.
+    let held = |world: &World| (world.engine.ledger().attendances(), world.engine.ledger().journeys());
+    let days = |count: i64| count * 86_400_000;
+    world.engine.tick(Millis(at("16T02:00").0 + days(15)));
+    assert_eq!(held(&world), (1, 1));
+    world.engine.tick(Millis(at("16T03:00").0 + days(15)));
+    assert_eq!(held(&world), (0, 0));
 }

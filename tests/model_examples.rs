@@ -355,9 +355,19 @@ fn a_queue_holds_who_arrived_and_was_neither_handed_over_nor_cleared() {
         (
             "edges of the wait, in seconds up to the start of minute m",
             "10:00:30 reach J1 General
-             10:00 expect queue waiting=0   10:01 expect queue waiting=1 longest_s=30
+             10:00 expect queue waiting=0 unclosed=0   10:01 expect queue waiting=1 longest_s=30
              10:15 expect queue over_15m=0 longest_s=870   10:16 expect queue over_15m=1 longest_s=930
              11:01 expect queue over_30m=1 over_45m=1 over_60m=1 longest_s=3630",
+        ),
+        (
+            "in the minute of its arrival it does not wait, nor when that was on the minute",
+            "10:00 reach J1 General
+             10:00 expect queue waiting=0 unclosed=0   10:01 expect queue waiting=1 longest_s=60",
+        ),
+        (
+            "the earlier of handover and clearing ends the wait",
+            "10:00 reach J1 General   10:10 clear J1   10:20 handover J1
+             10:10 expect queue waiting=1   10:11 expect queue waiting=0   10:20 expect queue waiting=0",
         ),
         ("no destination: in nobody's queue", "10:00 reach J1   10:10 expect queue at=ENG waiting=0"),
         (
@@ -374,6 +384,24 @@ fn a_queue_holds_who_arrived_and_was_neither_handed_over_nor_cleared() {
              date 2026-11-21
              10:00 expect queue unclosed=1
              10:01 expect queue unclosed=0",
+        ),
+    ]);
+}
+
+#[test]
+fn of_several_types_and_sites_the_longest_is_the_longest_and_not_the_sum() {
+    check_all(&[
+        (
+            "in the department",
+            "09:00 arrive A1 type1   09:10 arrive A2 type2   09:20 arrive A3 type1 site=Royal
+             10:00 expect department all on_clock=2 longest_minutes=60
+             10:00 expect department at=System type1 on_clock=2 longest_minutes=60
+             10:00 expect department at=ENG all on_clock=3 longest_minutes=60",
+        ),
+        (
+            "in the queue",
+            "09:00 reach J1 General   09:10 reach J2 General   09:20 reach J3 Royal
+             10:00 expect queue waiting=2 longest_s=3600   expect queue at=ENG waiting=3 longest_s=3600",
         ),
     ]);
 }

@@ -114,20 +114,13 @@ fn fetch(
 ) -> Result<(), LogError> {
     let topics = [(EVENTS, log.starts(EVENTS)?), (RETURNS, log.starts(RETURNS)?)];
     let ends = [log.ends(EVENTS)?, log.ends(RETURNS)?];
-    let mut at = [topics[0].1.clone(), topics[1].1.clone()];
     let mut reader = log.reader(&topics)?;
-    while at.iter().flatten().zip(ends.iter().flatten()).any(|(at, end)| at < end) && !shutdown.is_begun() {
+    while !reader.has_reached(&ends) && !shutdown.is_begun() {
         let mut records = empty.try_recv().unwrap_or_default();
         records.clear();
-        let read = reader.poll(BATCH, Duration::from_millis(200), &mut |record| {
-            at[record.topic][record.partition as usize] = record.offset + 1;
-            records.add(&record);
-        })?;
+        reader.poll(BATCH, Duration::from_millis(200), &mut |record| records.add(&record))?;
         if batches.send(Batch::new(records, |records| records.parse(pseudonyms_required))).is_err() {
             break; // nobody takes them any more
-        }
-        if read == 0 && reader.has_reached(&ends) {
-            break;
         }
     }
     Ok(())

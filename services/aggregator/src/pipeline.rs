@@ -10,7 +10,7 @@ use contract::topics::{CONTROL, EVENTS, MEASURES, REFUSALS, RETURNS};
 use domain::engine::{Engine, Settings};
 use domain::event::{Event, Outcome};
 use domain::measures::OrgMinute;
-use domain::time::{DAY, Millis};
+use domain::time::{DAY, Millis, Minute};
 use runtime::checkpoint::{Change, Checkpoint, CheckpointError};
 use runtime::clock::Clock;
 use runtime::health::Condition;
@@ -24,9 +24,8 @@ use crate::metrics::{Metrics, OutcomeLabel};
 
 /// A fresh ledger is read from so many days before the horizon on: the events of a record that is still open (spec 1.8).
 pub const BEFORE_HORIZON_DAYS: u32 = 21;
-/// A log that has an end further on, answers, and gives nothing for so long has nothing more for us: the rest are the
-/// marks of transactions of somebody else's.
-const NOTHING_MORE: Duration = Duration::from_secs(60);
+/// So many minutes ahead of the clock the newest published minute may lie and nobody is told: clocks are set by seconds.
+const AHEAD: u32 = 10;
 /// Records told to the engine before it may publish.
 const BATCH: usize = 2_000;
 /// Org-minutes appended at once.
@@ -57,6 +56,8 @@ pub struct Parts {
     pub shutdown: Shutdown,
     /// Holds once the log was read to its end and the newest minute is out.
     pub ready: Condition,
+    /// Holds unless the newest minute that was published lies far ahead of the clock.
+    pub in_time: Condition,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// A hash of everything that figures depend on: another one builds the ledger again (spec 2.6).
@@ -87,6 +88,8 @@ struct Pipeline {
     reader: Box<dyn Reader>,
     /// Of the events topic and of the returns topic.
     positions: [Positions; 2],
+    /// How many partitions of the measures topic have the mark of this epoch.
+    marked: u32,
     outbox: Outbox,
     last_save: Duration,
     last_restate: Duration,
@@ -94,6 +97,8 @@ struct Pipeline {
     tokens: f64,
     /// The hour since 1970 in which the overdue returns were last counted.
     overdue_hour: i64,
+    /// The newest minute that was published, while it lies so far ahead of the clock that it was told.
+    ahead: Option<Minute>,
 }
 
 impl Pipeline {
@@ -105,7 +110,7 @@ impl Pipeline {
     ) -> Result<Option<Pipeline>, AggregateError> {
         // First the lock of the checkpoint: a process that is refused must not silence the one that runs.
         let mut checkpoint = Checkpoint::open(&config.checkpoint)?;
-        let Some(epoch) = retried(&parts, || announce(&*parts.log)) else { return Ok(None) };
+        let Some((epoch, marked)) = retried(&parts, || announce(&*parts.log)) else { return Ok(None) };
         tracing::info!(epoch, "publishing under a new epoch");
         let hash = parts.config_hash.to_le_bytes();
         if !checkpoint.is_empty() && checkpoint.meta("config") != Some(&hash[..]) {
@@ -137,7 +142,9 @@ impl Pipeline {
             last_restate: parts.clock.monotonic(),
             tokens: 0.0,
             overdue_hour: 0,
+            ahead: None,
             positions: [events, returns],
+            marked,
             parts,
             config,
             engine,
@@ -150,6 +157,8 @@ impl Pipeline {
         }
         pipeline.engine.begin(Millis(pipeline.parts.clock.now_ms()));
         pipeline.publish_newest()?;
+        pipeline.parts.in_time.holds();
+        pipeline.watch_clock();
         pipeline.parts.ready.holds();
         let (attendances, backlog) = (pipeline.engine.ledger().attendances(), pipeline.engine.backlog());
         tracing::info!(attendances, backlog, "live");
@@ -170,32 +179,19 @@ impl Pipeline {
         if total > 0 {
             tracing::info!(events = total, "reading the log to its end");
         }
-        let mut moved = (total, self.parts.clock.monotonic());
-        loop {
-            let left = left(&self.positions);
-            if left == 0 {
-                return Ok(true);
-            }
-            let now = self.parts.clock.monotonic();
-            if left < moved.0 {
-                moved = (left, now);
-            } else if now - moved.1 > NOTHING_MORE && self.parts.log.ends(EVENTS).is_ok() {
-                tracing::warn!(left, "the log gives nothing more before its end; going on");
-                return Ok(true);
-            }
+        while !self.reader.has_reached(&ends) {
             if self.parts.shutdown.is_begun() {
                 return Ok(false);
             }
             if self.parts.clock.monotonic() - told > Duration::from_secs(2) {
                 told = self.parts.clock.monotonic();
+                let left = left(&self.positions);
                 self.parts.ready.waits(format!("reading the log: {left} of {total} events to go"));
             }
-            let read = self.poll()?;
+            self.poll()?;
             self.send_refusals()?;
-            if read == 0 && self.reader.has_reached(&ends) {
-                return Ok(true);
-            }
         }
+        Ok(true)
     }
 
     /// Spec 2.6: what a predecessor published after the checkpoint (without one: of the last H) is touched.
@@ -206,18 +202,17 @@ impl Pipeline {
             return Ok(false);
         };
         let Some(ends) = retried(parts, || parts.log.ends(MEASURES)) else { return Ok(false) };
-        let Some(mut reader) = retried(parts, || parts.log.reader(&[(MEASURES, from.clone())])) else {
+        let from = [(MEASURES, from)];
+        let Some(mut reader) = retried(parts, || parts.log.reader(&from)) else {
             return Ok(false);
         };
-        let (mut at, mut count) = (from, 0u64);
-        while at.iter().zip(&ends).any(|(at, end)| at < end) {
+        let mut count = 0u64;
+        while !reader.has_reached(std::slice::from_ref(&ends)) {
             if parts.shutdown.is_begun() {
                 return Ok(false);
             }
             let engine = &mut self.engine;
-            let read = reader.poll(BATCH, WAIT, &mut |record| {
-                let position = &mut at[record.partition as usize];
-                *position = (*position).max(record.offset + 1);
+            reader.poll(BATCH, WAIT, &mut |record| {
                 if let Ok(MeasureRecord::OrgMinute(one)) = measure::decode(record.value)
                     && one.revision.epoch != epoch
                 {
@@ -225,9 +220,6 @@ impl Pipeline {
                     count += 1;
                 }
             })?;
-            if read == 0 && reader.has_reached(std::slice::from_ref(&ends)) {
-                break;
-            }
         }
         tracing::debug!(org_minutes = count, "read back what was published after the checkpoint");
         Ok(true)
@@ -238,6 +230,7 @@ impl Pipeline {
         self.poll()?;
         self.send_refusals()?;
         self.engine.tick(Millis(self.parts.clock.now_ms()));
+        self.watch_clock();
         self.publish_newest()?;
         self.restate()?;
         if self.parts.clock.monotonic() - self.last_save >= self.config.checkpoint_every {
@@ -246,12 +239,33 @@ impl Pipeline {
         Ok(())
     }
 
-    /// How many records were read.
-    fn poll(&mut self) -> Result<usize, AggregateError> {
+    /// A clock that once stood far ahead has published minutes that are still to come, and no other is closed until they
+    /// are over: that is told until then.
+    fn watch_clock(&mut self) {
+        let clock = Millis(self.parts.clock.now_ms()).closed_minute();
+        let most = if self.ahead.is_some() { 0 } else { AHEAD };
+        let ahead = self.engine.newest().filter(|newest| *newest > clock.plus(most));
+        if ahead == std::mem::replace(&mut self.ahead, ahead) {
+            return;
+        }
+        let Some(until) = ahead else { return self.parts.in_time.holds() };
+        tracing::error!(
+            %until,
+            %clock,
+            checkpoint = %self.config.checkpoint.display(),
+            "what was published last lies ahead of the clock: no newer figures until that time. If the clock is wrong, set \
+             it; if it was wrong and is right now, stop this process, remove its checkpoint and start it again"
+        );
+        self.parts.in_time.waits(format!(
+            "figures were published up to {until}, ahead of the clock: none are added before that time"
+        ));
+    }
+
+    fn poll(&mut self) -> Result<(), AggregateError> {
         let (engine, positions, outbox) = (&mut self.engine, &mut self.positions, &mut self.outbox);
         let (metrics, now) = (&self.parts.metrics, Millis(self.parts.clock.now_ms()));
         let required = self.config.pseudonyms_required;
-        let read = self.reader.poll(BATCH, WAIT, &mut |record| {
+        self.reader.poll(BATCH, WAIT, &mut |record| {
             positions[record.topic][record.partition as usize] = record.offset + 1;
             let mut unknown = 0;
             let read = intake::read(record.value, record.protobuf, record.topic == 1, required, &mut unknown);
@@ -269,7 +283,7 @@ impl Pipeline {
                 outbox.refuse(&record, outcome, detail, source, now);
             }
         })?;
-        Ok(read)
+        Ok(())
     }
 
     fn send_refusals(&mut self) -> Result<(), AggregateError> {
@@ -360,6 +374,10 @@ impl Pipeline {
             Err(LogError::Unavailable(_)) => return Ok(()),
             Err(error) => return Err(error.into()),
         };
+        let (known, there) = (self.marked, measures.len() as u32);
+        if there > known {
+            return Err(LogError::MorePartitions { topic: MEASURES.to_owned(), known, there }.into());
+        }
         let mut changes = Vec::new();
         self.engine.save(&mut |(kind, key, value)| {
             changes.push(Change { kind, key: key.to_vec(), value: value.map(<[u8]>::to_vec) });
@@ -426,15 +444,16 @@ pub(crate) fn record_of(one: &OrgMinute, bytes: &mut Vec<u8>) -> NewRecord {
 }
 
 /// Takes the next epoch and puts a mark with it into every partition of the measures topic: after it an older epoch is
-/// ignored there (spec 2.6, "Revision").
-fn announce(log: &dyn Log) -> Result<u64, LogError> {
+/// ignored there (spec 2.6, "Revision"). Returns the epoch and how many partitions there are.
+fn announce(log: &dyn Log) -> Result<(u64, u32), LogError> {
     let control =
         NewRecord { key: Vec::new(), value: b"publisher".to_vec(), protobuf: false, partition: Some(0) };
     let position = log.append(CONTROL, &[control])?;
     let epoch = position.first().map_or(0, |position| position.offset) + 1;
     let mut value = Vec::new();
     measure::encode(&MeasureRecord::Mark { epoch }, &mut value);
-    let marks: Vec<NewRecord> = (0..log.ends(MEASURES)?.len() as u32)
+    let partitions = log.ends(MEASURES)?.len() as u32;
+    let marks: Vec<NewRecord> = (0..partitions)
         .map(|partition| NewRecord {
             key: Vec::new(),
             value: value.clone(),
@@ -443,7 +462,7 @@ fn announce(log: &dyn Log) -> Result<u64, LogError> {
         })
         .collect();
     log.append(MEASURES, &marks)?;
-    Ok(epoch)
+    Ok((epoch, partitions))
 }
 
 /// The engine of a checkpoint. One that is not understood to the last entry is left: the ledger is built again.
@@ -466,26 +485,28 @@ fn restored(settings: Settings, epoch: u64, checkpoint: &mut Checkpoint) -> Resu
     Ok(engine)
 }
 
-/// Where to read a topic from: the checkpoint's positions, moved to what the log still has; without them from a time
-/// on (Unix ms; `i64::MIN`: from the beginning).
+/// Where to read a topic from: the checkpoint's positions, moved to what the log still has, and partitions that were
+/// added since from their start; without a checkpoint from a time on (Unix ms; `i64::MIN`: from the beginning).
 fn positions(log: &dyn Log, topic: &str, checkpoint: &Checkpoint, since: i64) -> Result<Positions, LogError> {
     let (starts, ends) = (log.starts(topic)?, log.ends(topic)?);
-    let saved = checkpoint.meta(topic).map(decode).filter(|saved| saved.len() == starts.len());
+    let saved = checkpoint.meta(topic).map(decode).filter(|saved| saved.len() <= starts.len());
     let Some(saved) = saved else {
         return if since == i64::MIN { Ok(starts) } else { log.offsets_at(topic, since) };
     };
-    let bounded = saved.iter().zip(starts.iter().zip(&ends)).map(|(saved, (start, end))| {
-        if saved < start {
+    let known = saved.into_iter().map(Some).chain(std::iter::repeat(None));
+    let bounded = known.zip(starts.iter().zip(&ends)).map(|(saved, (start, end))| {
+        let Some(saved) = saved else { return *start };
+        if saved < *start {
             tracing::error!(
                 topic,
                 gap = start - saved,
                 "the log lost records that the checkpoint has not seen"
             );
         }
-        if saved > end {
+        if saved > *end {
             tracing::error!(topic, beyond = saved - end, "the checkpoint is ahead of the log");
         }
-        *saved.clamp(start, end)
+        saved.clamp(*start, *end)
     });
     Ok(bounded.collect())
 }

@@ -249,6 +249,7 @@ impl Running {
             | LogError::Unavailable(_)
             | LogError::NoTopic(_)
             | LogError::Storage(_)
+            | LogError::MorePartitions { .. }
             | LogError::OutOfRange { .. } => {
                 self.condition.waits(error.to_string());
                 self.status.log_away = true;

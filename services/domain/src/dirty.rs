@@ -118,6 +118,13 @@ impl Dirty {
         }
     }
 
+    /// Forgets the marks after a minute: it is still to come.
+    pub(crate) fn keep_until(&mut self, minute: Minute) {
+        let after = minute.0 + 1;
+        self.hours.split_off(&after.div_ceil(60));
+        self.take(after / 60, bits(after / 60, Minute(after), Minute(after / 60 * 60 + 60), 1));
+    }
+
     #[cfg(test)]
     fn is_empty(&self) -> bool {
         self.hours.is_empty()
@@ -206,5 +213,17 @@ mod tests {
         assert_eq!(dirty.newest_hour(), Some(1));
         dirty.trim(Minute(62));
         assert!(dirty.is_empty());
+    }
+
+    #[test]
+    fn marks_are_kept_up_to_a_minute_and_not_beyond() {
+        for (minute, kept) in [(59, 2), (60, 3), (61, 4), (119, 4), (120, 5), (121, 5)] {
+            let mut dirty = Dirty::default();
+            for at in [58, 59, 60, 61, 120] {
+                dirty.mark_whole(Minute(at), Minute(at + 1));
+            }
+            dirty.keep_until(Minute(minute));
+            assert_eq!(dirty.org_minutes(1), kept, "{minute}");
+        }
     }
 }

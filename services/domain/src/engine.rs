@@ -210,6 +210,8 @@ impl Engine {
             None => now.closed_minute().minus(self.settings.horizon_minutes),
         };
         self.stand_at(now.closed_minute());
+        // What a predecessor published for minutes that are still to come is written when they come.
+        self.dirty.keep_until(self.newest().unwrap_or(now.closed_minute()));
         self.close(unpublished);
         let newest = now.closed_minute();
         self.dirty.mark_whole(newest, newest.plus(1));

@@ -292,6 +292,21 @@ mod tests {
     }
 
     #[test]
+    fn a_roll_up_is_stale_from_more_than_a_tenth_on() {
+        let orgs = orgs();
+        let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);
+        // (facts of the site that is heard, whether those above it and the silent one, with one fact, are stale)
+        for (facts, expected) in [(10, false), (9, false), (8, true)] {
+            let mut feeds = Feeds::default();
+            feeds.heard("silent", at(0), [Some(OrgId(1)), None]);
+            (0..facts).for_each(|_| feeds.heard("heard", at(61), [Some(OrgId(0)), None]));
+            let all = feeds.freshness(&orgs, at(61), &Patience::default());
+            let stale: Vec<bool> = all.iter().map(|one| one.stale).collect();
+            assert_eq!(stale, [false, true, expected, expected], "{facts} facts");
+        }
+    }
+
+    #[test]
     fn silence_of_a_source_or_of_one_site_is_stale_and_heartbeats_count() {
         let orgs = orgs();
         let at = |minutes: i64| Millis(1_700_000_000_000 + minutes * 60_000);

@@ -165,6 +165,7 @@ impl Desk {
                 error @ (LogError::Unavailable(_)
                 | LogError::NoTopic(_)
                 | LogError::OutOfRange { .. }
+                | LogError::MorePartitions { .. }
                 | LogError::Misconfigured(_)
                 | LogError::Storage(_)),
             ) => {

@@ -262,7 +262,8 @@ impl Reads {
                 self.shutdown.wait_timeout(PAUSE);
                 Ok(())
             }
-            LogError::Misconfigured(_) => Err(error.into()),
+            // The positions in the checkpoint are by partition: a new start fits them to what there is.
+            LogError::MorePartitions { .. } | LogError::Misconfigured(_) => Err(error.into()),
         }
     }
 }

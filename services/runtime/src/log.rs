@@ -71,6 +71,18 @@ pub enum LogError {
         /// What was asked for.
         offset: u64,
     },
+    /// Partitions were added to a topic after their number was asked for: what is in them would be missed.
+    #[error(
+        "topic {topic} has {there} partitions now, of which {known} are known here: all are from the next start on"
+    )]
+    MorePartitions {
+        /// The topic.
+        topic: String,
+        /// How many are read or written.
+        known: u32,
+        /// How many there are.
+        there: u32,
+    },
     /// The log is set up in a way that would lose data; the text says which setting and what command mends it.
     #[error("{0}")]
     Misconfigured(String),
@@ -80,6 +92,7 @@ pub enum LogError {
 }
 
 /// Reads several topics, all partitions, from given offsets on. No group, no commits: the caller keeps its positions.
+/// Partitions that are added later are not read: soon after, each poll is [`LogError::MorePartitions`].
 pub trait Reader {
     /// Hands at most `max` records to `each`, in order within a partition, waiting at most `timeout` for the first.
     /// Returns how many; 0 after the time-out.
@@ -91,7 +104,7 @@ pub trait Reader {
     ) -> Result<usize, LogError>;
 
     /// Whether everything before these offsets (by topic and partition) was handed out or is no record, as the end of a
-    /// transaction is none. To be asked after a poll that gave nothing.
+    /// transaction is none: what is read to its end is read until this says so, since a last offset may have no record.
     fn has_reached(&self, ends: &[Vec<u64>]) -> bool;
 }
 

@@ -103,6 +103,7 @@ pub(crate) fn spawn_aggregator(plant: &mut Plant) -> Result<()> {
         clock: plant.clock.clone(),
         shutdown: plant.shutdown.clone(),
         ready: plant.condition("aggregator"),
+        in_time: plant.condition("clock"),
         metrics: Arc::new(aggregator::metrics::Metrics::new(&plant.registry)?),
         config_hash,
         sealer: plant.config.refusals.sealer()?,

@@ -24,6 +24,19 @@ const M: u32 = 29_921_160;
 struct Wire {
     log: EmbeddedLog,
     away: AtomicBool,
+    /// The next reader finds that partitions were added since they were counted.
+    grown: AtomicBool,
+}
+
+struct Outgrown;
+
+impl Reader for Outgrown {
+    fn poll(&mut self, _: usize, _: Duration, _: &mut dyn FnMut(RecordView<'_>)) -> Result<usize, LogError> {
+        Err(LogError::MorePartitions { topic: MEASURES_TOPIC.to_owned(), known: 1, there: 2 })
+    }
+    fn has_reached(&self, _: &[Vec<u64>]) -> bool {
+        false
+    }
 }
 
 impl Wire {
@@ -49,6 +62,9 @@ impl Log for Wire {
         self.there()?.offsets_at(topic, timestamp_ms)
     }
     fn reader(&self, topics: &[(&str, Vec<u64>)]) -> Result<Box<dyn Reader>, LogError> {
+        if self.grown.swap(false, Ordering::Relaxed) {
+            return Ok(Box::new(Outgrown));
+        }
         self.there()?.reader(topics)
     }
     fn append(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<Position>, LogError> {
@@ -103,7 +119,7 @@ impl Stage {
         let url = runtime.block_on(testing::serve(receiver.clone()));
         Stage {
             health: Health::new(clock.clone()),
-            log: Arc::new(Wire { log, away: AtomicBool::new(false) }),
+            log: Arc::new(Wire { log, away: AtomicBool::new(false), grown: AtomicBool::new(false) }),
             rules: rules(&url),
             metrics: Mutex::new(testing::metrics()),
             config: String::new(),
@@ -300,6 +316,19 @@ fn a_log_that_is_away_is_waited_for_and_nothing_is_lost() {
     until(&mut shell, "fired", |shell| stage.posted().len() == 1 && is_quiet(shell));
     assert!(stage.health.is_ready());
     assert_eq!(stage.transitions(), ["inactive>pending", "pending>firing"]);
+}
+
+#[test]
+fn after_partitions_were_added_the_topics_are_looked_up_again_and_read_on() {
+    let stage = Stage::new();
+    stage.log.grown.store(true, Ordering::Relaxed);
+    let mut shell = stage.shell();
+    stage.minutes(0..3, 70);
+    shell.turn();
+    assert!(!stage.health.is_ready());
+    stage.clock.advance(Duration::from_secs(1));
+    until(&mut shell, "fired", |shell| stage.posted().len() == 1 && is_quiet(shell));
+    assert!(stage.health.is_ready());
 }
 
 #[test]

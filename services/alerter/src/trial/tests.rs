@@ -133,8 +133,8 @@ expect = [{ at = "3m", is = "firing" }, { at = "7m", is = "resolved", says = "90
 "#;
     assert_eq!(faults_of(full), [""; 0]);
     let one_later = full.replacen("_*2", "_*3", 1);
-    let expected = ["expected 8m resolved: it did not happen", "8m resolved, desk told \"90\": not expected"];
-    assert_eq!(faults_of(&one_later.replacen("8m", "7m", 1)).len(), expected.len());
+    let expected = ["expected 7m resolved: it did not happen", "8m resolved, desk told \"90\": not expected"];
+    assert_eq!(faults_of(&one_later), expected);
 }
 
 #[test]

@@ -12,6 +12,11 @@ use crate::sweep::{Scope, Sweep, everything};
 use crate::time::Minute;
 
 impl Engine {
+    /// The newest minute that is closed; `None` before there is one. It never goes back, whatever the clock does.
+    pub fn newest(&self) -> Option<Minute> {
+        self.live.as_ref().map(|live| live.sweep.at())
+    }
+
     /// How many org-minutes wait to be written.
     pub fn backlog(&self) -> u64 {
         let standards = self.live.as_ref().map_or(0, |live| self.waiting.up_to(live.sweep.at()));

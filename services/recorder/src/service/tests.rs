@@ -206,3 +206,55 @@ async fn a_checkpoint_of_another_log_is_an_error_that_a_person_mends() {
         "{error:?}"
     );
 }
+
+/// A log to whose topic a partition was added since its partitions were counted.
+struct Outgrown(Arc<dyn Log>);
+
+impl Reader for Outgrown {
+    fn poll(
+        &mut self,
+        _: usize,
+        _: Duration,
+        _: &mut dyn FnMut(runtime::log::RecordView<'_>),
+    ) -> Result<usize, LogError> {
+        Err(LogError::MorePartitions { topic: MEASURES.to_owned(), known: 1, there: 2 })
+    }
+
+    fn has_reached(&self, _: &[Vec<u64>]) -> bool {
+        false
+    }
+}
+
+impl Log for Outgrown {
+    fn set_up(&self, topics: &[TopicSetup], create: bool) -> Result<(), LogError> {
+        self.0.set_up(topics, create)
+    }
+    fn starts(&self, topic: &str) -> Result<Vec<u64>, LogError> {
+        self.0.starts(topic)
+    }
+    fn ends(&self, topic: &str) -> Result<Vec<u64>, LogError> {
+        self.0.ends(topic)
+    }
+    fn offsets_at(&self, topic: &str, timestamp_ms: i64) -> Result<Vec<u64>, LogError> {
+        self.0.offsets_at(topic, timestamp_ms)
+    }
+    fn reader(&self, _: &[(&str, Vec<u64>)]) -> Result<Box<dyn Reader>, LogError> {
+        Ok(Box::new(Outgrown(self.0.clone())))
+    }
+    fn append(&self, topic: &str, records: &[NewRecord]) -> Result<Vec<runtime::log::Position>, LogError> {
+        self.0.append(topic, records)
+    }
+}
+
+/// What is in a partition that is not read would be missing from the store, and nobody would know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_were_added_end_the_process() {
+    let house = House::new();
+    house.set_up(MEASURES);
+    let (sink, metrics, shutdown) =
+        (Everything::new(), Metrics::new(&Registry::new()).unwrap(), Shutdown::new());
+    let recorder = house.recorder(&sink, &metrics, &shutdown);
+    let log: Arc<dyn Log> = Arc::new(Outgrown(house.log.clone()));
+    let error = run(Recorder { log, ..recorder }).await.unwrap_err();
+    assert!(matches!(error, RecorderError::Log(LogError::MorePartitions { .. })), "{error:?}");
+}

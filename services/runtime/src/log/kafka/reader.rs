@@ -138,6 +138,7 @@ impl Reader for KafkaReader {
                 "a partition no longer moves: the process must be started again".into(),
             ));
         }
+        self.progress.has_all_partitions()?;
         self.progress.polled();
         let (mut count, mut errors) = (0, Vec::new());
         let (topics, progress, recent) = (&self.topics, &self.progress, &mut self.recent);

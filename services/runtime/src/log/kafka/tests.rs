@@ -216,6 +216,26 @@ fn a_reader_that_no_longer_moves_is_given_up() {
 }
 
 #[test]
+fn partitions_that_a_reader_does_not_have_are_an_error_and_not_missed() {
+    let cluster = cluster(&[(TOPIC, 2), ("other", 3)]);
+    let watchful =
+        KafkaConfig { stall_timeout: "1s".parse().unwrap(), ..config(&cluster.bootstrap_servers()) };
+    let log = connect(&watchful);
+    // As after the number of partitions was asked for, one was added.
+    let mut reader = log.reader(&[(TOPIC, vec![0; 2]), ("other", vec![0; 2])]).unwrap();
+    let error = read(&mut *reader, 1).unwrap_err();
+    assert!(
+        matches!(&error, LogError::MorePartitions { topic, known: 2, there: 3 } if topic == "other"),
+        "{error}"
+    );
+    let mut again = log.reader(&[(TOPIC, vec![0; 2]), ("other", vec![0; 3])]).unwrap();
+    log.append("other", &[record("k", "v", Some(2))]).unwrap();
+    assert_eq!(read(&mut *again, 1).unwrap().len(), 1);
+    // Longer than the watchdog takes for a look.
+    assert_eq!(again.poll(1, Duration::from_millis(500), &mut |_| {}).unwrap(), 0);
+}
+
+#[test]
 fn readers_and_logs_close_also_when_no_broker_is_there() {
     let brokers = {
         let cluster = cluster(&[(TOPIC, 1)]);

@@ -1,11 +1,12 @@
-//! Watches from a thread of its own, with a client of its own, whether the brokers answer and whether every reader moves.
+//! Watches from a thread of its own, with a client of its own, whether the brokers answer, whether every reader moves, and
+//! whether it has all partitions of its topics.
 //!
 //! A reader is stalled when it is polled, the brokers have something for it, and a partition of it has not moved for
 //! the time-out. While the brokers do not answer nothing is judged, and neither is a reader that nobody polls.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,6 +29,14 @@ pub(super) struct Progress {
     by_name: HashMap<String, HashMap<i32, usize>>,
     polled: AtomicU64,
     stalled: AtomicBool,
+    grown: OnceLock<Grown>,
+}
+
+/// A topic that has more partitions than its reader was given.
+struct Grown {
+    topic: String,
+    known: u32,
+    there: u32,
 }
 
 pub(super) struct PartitionProgress {
@@ -46,6 +55,7 @@ impl Progress {
             by_name: HashMap::new(),
             polled: AtomicU64::new(0),
             stalled: AtomicBool::new(false),
+            grown: OnceLock::new(),
         };
         for (topic, offsets) in topics {
             for (partition, offset) in (0..).zip(offsets) {
@@ -75,6 +85,25 @@ impl Progress {
     /// Whether the watchdog has given this reader up.
     pub(super) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
+    }
+
+    /// Whether a topic has partitions that this reader does not read.
+    pub(super) fn has_all_partitions(&self) -> Result<(), LogError> {
+        let Some(Grown { topic, known, there }) = self.grown.get() else { return Ok(()) };
+        Err(LogError::MorePartitions { topic: topic.clone(), known: *known, there: *there })
+    }
+
+    /// A topic has so many partitions. Said once.
+    fn counted(&self, topic: &str, known: u32, there: u32) {
+        if there <= known || self.grown.set(Grown { topic: topic.to_owned(), known, there }).is_err() {
+            return;
+        }
+        tracing::error!(
+            topic,
+            known,
+            there,
+            "partitions were added to a topic while it is read: a service that ends because of it must be started again"
+        );
     }
 
     /// What librdkafka has fetched, where none of it waits to be read.
@@ -223,6 +252,7 @@ impl Round {
         }
         let mut seen = HashMap::with_capacity(self.seen.len());
         for reader in readers {
+            self.count_partitions(reader, shared);
             for at in 0..reader.partitions.len() {
                 if shared.is_stopped() {
                     return;
@@ -232,6 +262,20 @@ impl Round {
             }
         }
         self.seen = seen;
+    }
+
+    fn count_partitions(&self, reader: &Progress, shared: &Shared) {
+        for (topic, known) in &reader.by_name {
+            if shared.is_stopped() || self.health.away_since_ms().is_some() {
+                return;
+            }
+            let Ok(metadata) = self.queries.client().fetch_metadata(Some(topic), LOOK_TIMEOUT) else {
+                continue;
+            };
+            for found in metadata.topics().iter().filter(|found| found.name() == topic) {
+                reader.counted(topic, known.len() as u32, found.partitions().len() as u32);
+            }
+        }
     }
 
     fn look_at(&self, before: Option<Seen>, reader: &Progress, at: usize) -> Seen {
