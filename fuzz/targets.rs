@@ -48,7 +48,7 @@ fn world() -> &'static World {
         let feed = |name: &str| Feed::read(&root.join(name), &organisations()).expect("a feed");
         let feeds = || [feed("config/feeds/example-epr.toml"), feed("fuzz/feeds/second.toml")];
         let key = Pseudonyms::new(Some(b"a key for the fuzz targets alone"), true).expect("a key");
-        let door = Retry::new(organisations(), standards, key, true, feeds().into());
+        let door = Retry::new(organisations(), standards, key, true, u32::MAX, feeds().into());
         let ecds = feed("config/feeds/example-ecds.toml");
         World { organisations: organisations(), feeds: feeds(), ecds, door }
     })
@@ -63,7 +63,7 @@ impl World {
     fn through(&self, origin: Origin, source: &str, protobuf: bool, bytes: &[u8]) {
         let (reason, detail) = (Outcome::Malformed, String::new());
         let refusal = Refusal::new(reason, detail, source.to_owned(), bytes, protobuf, origin, NOW);
-        match self.door.judge(&refusal, bytes) {
+        match self.door.judge(&refusal, bytes, NOW) {
             Ok(records) => {
                 for (_, record) in records {
                     let read = contract::parse_protobuf(&record.value, &Required, &mut 0);

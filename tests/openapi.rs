@@ -46,6 +46,18 @@ fn every_route_is_described_and_nothing_else() {
     assert!(described.len() > 8);
 }
 
+/// What the doors can answer: see the table of the intake's `http`.
+#[test]
+fn every_answer_of_the_doors_is_described() {
+    let document = document();
+    for path in ["/v1/events", "/fhir/R4", "/fhir/R4/Encounter"] {
+        let answers = document["paths"][path]["post"]["responses"].as_object().expect("answers");
+        for status in ["200", "400", "401", "403", "408", "413", "415", "429", "503"] {
+            assert!(answers.contains_key(status), "{path}: {status}");
+        }
+    }
+}
+
 #[test]
 fn what_is_referred_to_is_there_and_each_operation_has_a_name() {
     let document = document();

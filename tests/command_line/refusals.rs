@@ -101,6 +101,35 @@ fn what_was_refused_is_listed_shown_and_sent_again_after_a_repair() {
 }
 
 #[test]
+fn what_the_aggregator_would_refuse_again_is_not_sent_again() {
+    let (world, now) = (World::new(), now());
+    let up = up(&world, &[]);
+    let late = domain::time::Millis(now.0 - 20 * 86_400_000);
+    let early = domain::time::Millis(now.0 + 3_600_000);
+    let arrived = |at| format!(r#""arrived_at":"{}""#, ago(at, 10));
+    up.tell(&[
+        attendance("late", "General", "L", late, &arrived(late)),
+        attendance("early", "General", "E", early, &arrived(now)),
+    ]);
+    for outcome in ["too_late", "future_dated"] {
+        eventually("the aggregator refuses", SOON, || {
+            let of = up.metric_of(&format!("sitrep_aggregate_events_total{{outcome=\"{outcome}\"}}"));
+            if of == 1 { Ok(()) } else { Err(format!("{of}")) }
+        });
+    }
+    up.stop();
+    assert_eq!((records(&world, EVENTS).len(), records(&world, REFUSALS).len()), (2, 2));
+    for more in [&["--dry-run"][..], &[]] {
+        let still = refusals(&world, &["retry"], more).well();
+        assert!(still.err.contains("0 refusals are good now: 0 events"), "{}", still.err);
+        for (number, outcome) in [(0, "too_late"), (1, "future_dated")] {
+            assert!(still.err.contains(&format!("{number} is still refused: {outcome}: ")), "{}", still.err);
+        }
+    }
+    assert_eq!((records(&world, EVENTS).len(), records(&world, REFUSALS).len()), (2, 2));
+}
+
+#[test]
 fn sealed_bytes_are_read_with_the_private_key_alone() {
     let (world, now) = (World::new(), now());
     let seal = format!("refusals.seal_to={}", public());

@@ -157,3 +157,21 @@ fn an_address_that_is_taken_is_a_failure() {
     let last = done.err.lines().last().expect("it says why");
     assert!(last.contains(&format!("http.listen: {address} cannot be bound: ")), "{last}");
 }
+
+#[test]
+fn the_data_folder_is_its_owner_s_alone_and_one_that_others_may_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    let data = world.path("data");
+    let mode = |folder: &str| {
+        let folder = std::fs::metadata(format!("{data}{folder}")).expect("a folder");
+        folder.permissions().mode() & 0o777
+    };
+    let told =
+        |lines: Vec<String>| lines.iter().filter(|line| line.contains("may read the data folder")).count();
+    assert_eq!(told(crate::door::up(&world, &[]).stop()), 0);
+    assert_eq!(["", "/log", "/board"].map(mode), [0o700; 3]);
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    assert_eq!(told(crate::door::up(&world, &[]).stop()), 1);
+    assert_eq!(mode(""), 0o755, "it is left");
+}

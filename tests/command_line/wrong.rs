@@ -77,7 +77,7 @@ fn a_wrong_key_of_the_configuration_is_named() {
     for (content, expected) in [
         (
             "[http]\nlisen = \"127.0.0.1:1\"\n",
-            "{file}: http.lisen: unknown field `lisen`, expected one of `listen`, `max_body`, `buffer`, `connections`, `writes`, `turn`, `post_events`, `body_time`, `tokens`, `token`, `tls`\n",
+            "{file}: http.lisen: unknown field `lisen`, expected one of `listen`, `max_body`, `buffer`, `connections`, `connections_per_peer`, `writes`, `turn`, `post_events`, `body_time`, `tokens`, `token`, `tls`\n",
         ),
         ("htp = 1\n", "{file}: htp: unknown field `htp`, expected one of `data`, `organisations`,"),
         (
@@ -107,6 +107,7 @@ fn a_wrong_key_of_the_configuration_is_named() {
         ),
         ("[ledger]\nhorizon = \"1m\"\n", "ledger.horizon: must be from \"1h\" to \"60d\"\n"),
         ("[http]\nmax_body = \"16MB\"\n", "{file}: http.max_body: \"16MB\" is not a size: write \"64KiB\","),
+        ("[http]\nbuffer = \"8MiB\"\n", "http.buffer: must be at least http.max_body (16777216 bytes)\n"),
         (
             "[kafka]\npartitions = -1\n",
             "{file}: kafka.partitions: invalid value: integer `-1`, expected u32\n",

@@ -184,7 +184,7 @@ impl Store {
     /// Opens the store in a folder, making both where they are missing.
     pub fn open(dir: &Path, options: Options) -> Result<Store, StoreError> {
         let folder = |source| StoreError::Folder { path: dir.to_owned(), source };
-        std::fs::create_dir_all(dir).map_err(folder)?;
+        runtime::folder::make(dir).map_err(folder)?;
         let lock = File::create(dir.join("board.lock")).map_err(folder)?;
         match lock.try_lock() {
             Ok(()) => {}

@@ -1,5 +1,5 @@
-//! Whether an event may come in at all: the refusals of spec 1.7 that need neither a ledger nor a log time. The intake
-//! and the aggregator both ask here, so that they cannot differ.
+//! Whether an event may come in at all: the refusals of spec 1.7 that need no ledger, and apart from them those that need
+//! a log time. The intake and the aggregator both ask here, so that they cannot differ.
 
 use crate::event::{Attendance, Event, Fact, Journey, Outcome, Statement};
 use crate::organisations::{Level, Organisations};
@@ -25,6 +25,29 @@ pub fn admit(event: &Event<'_>, orgs: &Organisations, standards: &Standards) -> 
             Err((Outcome::FutureDated, "an instant is more than 10 minutes after recorded_at"))
         }
         Some(_) | None => Ok(()),
+    }
+}
+
+/// Checks an event against the time at which the log takes it, after [`admit`]: `recorded_at` is not in its future, and
+/// not everything of it is before the horizon.
+pub fn in_time(event: &Event<'_>, log_time: Millis, horizon_minutes: u32) -> Result<(), Refusal> {
+    if event.recorded_at.0 > log_time.0 + FUTURE_TOLERANCE_MS {
+        return Err((
+            Outcome::FutureDated,
+            "recorded_at is more than 10 minutes after the log took the event",
+        ));
+    }
+    match event.statement {
+        Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => return Ok(()),
+        Statement::Attendance(_) | Statement::Ambulance(_) | Statement::Beds(_) => {}
+    }
+    let limit = log_time.0 - i64::from(horizon_minutes) * 60_000;
+    let mut late = event.recorded_at.0 < limit;
+    instants(&event.statement, &mut |instant| late &= Millis::from(instant).0 < limit);
+    if late {
+        Err((Outcome::TooLate, "recorded_at and every instant are before the horizon"))
+    } else {
+        Ok(())
     }
 }
 

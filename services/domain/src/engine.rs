@@ -17,7 +17,7 @@ use periodic::{Periodic, Waiting};
 
 use std::sync::Arc;
 
-use crate::admission::{FUTURE_TOLERANCE_MS, admit, instants};
+use crate::admission::{admit, in_time};
 use crate::area::AreaStay;
 use crate::attendance;
 use crate::dirty::Dirty;
@@ -124,14 +124,8 @@ impl Engine {
         if let Err(refusal) = admit(event, &self.settings.orgs, &self.settings.standards) {
             return refusal;
         }
-        if event.recorded_at.0 > log_time.0 + FUTURE_TOLERANCE_MS {
-            return (
-                Outcome::FutureDated,
-                "recorded_at is more than 10 minutes after the log took the event",
-            );
-        }
-        if self.is_too_late(event, log_time) {
-            return (Outcome::TooLate, "recorded_at and every instant are before the horizon");
+        if let Err(refusal) = in_time(event, log_time, self.settings.horizon_minutes) {
+            return refusal;
         }
         if !self.ledger.can_hear(&event.source) {
             return (Outcome::Malformed, "source: 65,000 sources are known, and no more can be");
@@ -143,17 +137,6 @@ impl Engine {
         let places = if news { self.places(&event.statement) } else { [None, None] };
         self.feeds.heard(&event.source, event.recorded_at, places);
         (if news { Outcome::Accepted } else { Outcome::Duplicate }, "")
-    }
-
-    fn is_too_late(&self, event: &Event<'_>, log_time: Millis) -> bool {
-        match event.statement {
-            Statement::Standard(_) | Statement::Escalation(_) | Statement::Heartbeat => return false,
-            Statement::Attendance(_) | Statement::Ambulance(_) | Statement::Beds(_) => {}
-        }
-        let limit = log_time.0 - i64::from(self.settings.horizon_minutes) * 60_000;
-        let mut late = event.recorded_at.0 < limit;
-        instants(&event.statement, &mut |instant| late &= Millis::from(instant).0 < limit);
-        late
     }
 
     /// Of which place the statement states facts, and for which site besides: a journey's destination.

@@ -36,13 +36,16 @@ pub(crate) struct Desk {
     pub(crate) held_max: usize,
 }
 
-/// Why a batch cannot be kept or written; the sender is to send it again.
+/// Why a batch cannot be kept or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum DeskError {
-    /// Too much at once: nothing was written.
+    /// More than all batches together may hold, by itself: nothing was written, nor ever would be.
+    #[error("the post takes more than the {0} bytes of http.buffer while it is judged; send it in parts")]
+    TooMuch(usize),
+    /// Too much at once: nothing was written; it is to be sent again.
     #[error("too much at once; send the whole again in a second")]
     Busy,
-    /// None, some or all was written.
+    /// None, some or all was written; it is to be sent again.
     #[error("the log is away; none, some or all was taken: send the whole again")]
     Away,
 }
@@ -109,7 +112,14 @@ impl Batch {
     pub(crate) fn hold(&mut self, bytes: usize) -> Result<(), DeskError> {
         let before = self.desk.held.fetch_add(bytes, Ordering::Relaxed);
         self.held += bytes;
-        if before + bytes > self.desk.held_max { Err(DeskError::Busy) } else { Ok(()) }
+        let most = self.desk.held_max;
+        if self.held > most {
+            Err(DeskError::TooMuch(most))
+        } else if before + bytes > most {
+            Err(DeskError::Busy)
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes everything and counts it; blocks until the log has it.
@@ -138,6 +148,12 @@ impl Drop for Batch {
 }
 
 impl Desk {
+    /// A body was refused as a whole: nothing of it is kept, and for its sender it is one that was refused. Who sends
+    /// nothing but such bodies must be seen, too.
+    pub(crate) fn refused_whole(&self, sender: &Grant) {
+        self.shares.count(&sender.name, 0, 1, Millis(self.clock.now_ms()));
+    }
+
     fn append(&self, topic: &str, records: &[NewRecord]) -> Result<(), DeskError> {
         if records.is_empty() {
             return Ok(());

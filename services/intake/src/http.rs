@@ -7,7 +7,7 @@
 //! | 400 | the body is no gzip or no JSON; nothing was taken |
 //! | 401, 403 | nobody that we know; a token that may post nothing; a web page where no token is asked for |
 //! | 408 | the body did not come in time; nothing was taken |
-//! | 413 | over `http.max_body` after unpacking, or too many events; nothing was taken |
+//! | 413 | over `http.max_body` after unpacking, too many events, or by itself over `http.buffer`; nothing was taken |
 //! | 415 | an encoding other than gzip; nothing was taken |
 //! | 429 | too much at once, or the log takes no more just now: again in a second, the whole |
 //! | 503 | the log is away: none, some or all were taken: again, the whole |
@@ -220,9 +220,8 @@ impl PostError {
             PostError::WhichFeed => (StatusCode::BAD_REQUEST, Answer::NotABody),
             PostError::Encoding | PostError::Media => (StatusCode::UNSUPPORTED_MEDIA_TYPE, Answer::Encoding),
             PostError::Slow(_) => (StatusCode::REQUEST_TIMEOUT, Answer::Slow),
-            PostError::Body(BodyError::TooLarge(_) | BodyError::TooMany(_)) => {
-                (StatusCode::PAYLOAD_TOO_LARGE, Answer::TooLarge)
-            }
+            PostError::Body(BodyError::TooLarge(_) | BodyError::TooMany(_))
+            | PostError::Desk(DeskError::TooMuch(_)) => (StatusCode::PAYLOAD_TOO_LARGE, Answer::TooLarge),
             PostError::BrokenOff
             | PostError::Body(
                 BodyError::NotGzip | BodyError::NotJson | BodyError::Broken(_) | BodyError::NotUtf8(_),

@@ -1,13 +1,16 @@
 //! Refused bytes, judged once more: after a repair of a mapping, a table or a program they may be good. Pure.
 //!
 //! What was refused because a token may not say it is judged here without a token: whoever asks for it decides that it
-//! may come in.
+//! may come in. The aggregator's rules about the log's time hold here too: what it would refuse again, and keep a second
+//! time, is not sent.
 
 use contract::refusal::{Origin, Refusal};
 use contract::{Hashed, References, Required, parse_json, parse_protobuf};
+use domain::admission::in_time;
 use domain::event::{Event, Outcome};
 use domain::organisations::Organisations;
 use domain::standard::Standards;
+use domain::time::Millis;
 use runtime::access::Grant;
 use runtime::log::NewRecord;
 
@@ -23,6 +26,7 @@ pub struct Retry {
     rules: Rules,
     feeds: Vec<Feed>,
     pseudonyms_required: bool,
+    horizon_minutes: u32,
 }
 
 impl Retry {
@@ -32,14 +36,26 @@ impl Retry {
         standards: Standards,
         pseudonyms: Pseudonyms,
         pseudonyms_required: bool,
+        horizon_minutes: u32,
         feeds: Vec<Feed>,
     ) -> Retry {
-        Retry { rules: Rules { organisations, standards, pseudonyms }, feeds, pseudonyms_required }
+        let rules = Rules { organisations, standards, pseudonyms };
+        Retry { rules, feeds, pseudonyms_required, horizon_minutes }
     }
 
     /// The records that refused bytes become now, or the outcome and what is wrong with them. `bytes` are those of the
-    /// refusal, opened where they were sealed.
-    pub fn judge(&self, refusal: &Refusal, bytes: &[u8]) -> Result<Records, (Outcome, String)> {
+    /// refusal, opened where they were sealed; `now` is when the log would take them.
+    pub fn judge(&self, refusal: &Refusal, bytes: &[u8], now: Millis) -> Result<Records, (Outcome, String)> {
+        let records = self.at_the_door(refusal, bytes)?;
+        for (_, record) in &records {
+            let event = parse_protobuf(&record.value, &Required, &mut 0).expect("what we wrote is an event");
+            in_time(&event, now, self.horizon_minutes)
+                .map_err(|(outcome, detail)| (outcome, detail.to_owned()))?;
+        }
+        Ok(records)
+    }
+
+    fn at_the_door(&self, refusal: &Refusal, bytes: &[u8]) -> Result<Records, (Outcome, String)> {
         if !refusal.is_whole() {
             return Err((refusal.reason, "only its first 64 KiB were kept".to_owned()));
         }

@@ -81,7 +81,7 @@ impl Shares {
                         sender = name,
                         read,
                         refused,
-                        "much of what a sender sends is refused: see `sitrep refusals list`"
+                        "much of what a sender sends is refused: see `sitrep refusals list` (what is no JSON is not kept)"
                     );
                 }
                 (true, false) => {

@@ -9,6 +9,8 @@ use runtime::access::Grant;
 const SOURCE: &str = "source: the token may not speak as this source";
 const PLACE: &str = "the token may not speak for this place: its orgs name neither it nor anything above it";
 
+const UNKNOWN: &str = "the place is not in organisations.csv, so the token, which is bound to organisations, may not speak for it";
+
 /// Why the token may not say this, if so.
 ///
 /// The place of an attendance or a bed state is its site, that of a journey its service, that of a return or a
@@ -30,7 +32,7 @@ pub(crate) fn denied(event: &Event<'_>, grant: &Grant, orgs: &Organisations) -> 
         return None;
     }
     // A code that nobody knows is below nothing.
-    let path = orgs.find(place).map_or(&[][..], |id| orgs.path(id));
-    let codes = path.iter().map(|id| orgs.get(*id).code.as_str());
+    let Some(id) = orgs.find(place) else { return Some(UNKNOWN) };
+    let codes = orgs.path(id).iter().map(|id| orgs.get(*id).code.as_str());
     if grant.speaks_for(codes) { None } else { Some(PLACE) }
 }

@@ -255,7 +255,7 @@ impl Access {
         } else {
             let (path, known) = (sources.file.to_owned(), Box::new(known));
             let text = read(&path)?;
-            let grants = parse(&path, &text, &*known)?;
+            let grants = parse(&path, &text, &*known)?.unwrap_or_default();
             Some(TokenFile { path, known, read: RwLock::new(Read { text, grants }) })
         };
         if single.is_none() && file.is_none() && !sources.address.is_loopback() {
@@ -313,7 +313,7 @@ impl Access {
         if text.as_ref().is_ok_and(|text| *text == read().text) {
             return;
         }
-        match text.and_then(|text| Ok((parse(&file.path, &text, &*file.known)?, text))) {
+        match text.and_then(|text| Ok((changed(&file.path, &text, &*file.known)?, text))) {
             Ok((grants, text)) => {
                 tracing::info!(tokens = grants.len(), "the tokens have changed");
                 *file.read.write().unwrap_or_else(PoisonError::into_inner) = Read { text, grants };
@@ -346,21 +346,33 @@ fn read(path: &Path) -> Result<Vec<u8>, AccessError> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TokensFile {
-    #[serde(default)]
-    token: Vec<Grant>,
+    token: Option<Vec<Grant>>,
 }
 
-fn parse(path: &Path, text: &[u8], known: &dyn Fn(&str) -> bool) -> Result<Vec<Arc<Grant>>, AccessError> {
+type Grants = Vec<Arc<Grant>>;
+
+/// The tokens of a file that was found changed. One that names none is most likely being written: nobody is locked out
+/// by that.
+fn changed(path: &Path, text: &[u8], known: &dyn Fn(&str) -> bool) -> Result<Grants, AccessError> {
+    parse(path, text, known)?.ok_or_else(|| {
+        let what = "it names no token; write token = [] if nobody is to have one".to_owned();
+        AccessError::Wrong { path: path.to_owned(), what }
+    })
+}
+
+/// The tokens of a file; `None`: it does not say `token` at all.
+fn parse(path: &Path, text: &[u8], known: &dyn Fn(&str) -> bool) -> Result<Option<Grants>, AccessError> {
     let wrong = |what: String| AccessError::Wrong { path: path.to_owned(), what };
     let text = std::str::from_utf8(text).map_err(|_| wrong("not UTF-8".to_owned()))?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| wrong(place(text, &error)))?;
     let file: TokensFile = serde_path_to_error::deserialize(table)
         .map_err(|error| wrong(format!("{}: {}", error.path(), error.inner().message())))?;
-    for (index, grant) in file.token.iter().enumerate() {
+    let Some(tokens) = file.token else { return Ok(None) };
+    for (index, grant) in tokens.iter().enumerate() {
         if let Some(what) = grant.wrong(known) {
             return Err(wrong(format!("token {} ({:?}): {what}", index + 1, grant.name)));
         }
-        let twice = file.token[..index].iter().any(|other| other.sha256 == grant.sha256);
+        let twice = tokens[..index].iter().any(|other| other.sha256 == grant.sha256);
         if twice {
             return Err(wrong(format!(
                 "token {} ({:?}): the same sha256 stands before",
@@ -369,7 +381,7 @@ fn parse(path: &Path, text: &[u8], known: &dyn Fn(&str) -> bool) -> Result<Vec<A
             )));
         }
     }
-    Ok(file.token.into_iter().map(Arc::new).collect())
+    Ok(Some(tokens.into_iter().map(Arc::new).collect()))
 }
 
 /// Where and what, without the line itself: somebody may have written the token there.

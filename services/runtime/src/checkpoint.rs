@@ -129,7 +129,7 @@ impl Checkpoint {
     pub fn open(path: &Path) -> Result<Checkpoint, CheckpointError> {
         let files = |source| CheckpointError::Files { path: path.to_owned(), source };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(files)?;
+            crate::folder::make(folder).map_err(files)?;
         }
         match try_open(path) {
             Ok(checkpoint) => Ok(checkpoint),

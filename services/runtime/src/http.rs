@@ -4,9 +4,9 @@
 
 mod connections;
 
-use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,13 +14,22 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use prometheus::Registry;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
 
 use crate::health::Health;
 use crate::metrics;
 use crate::shutdown::Shutdown;
 
 pub use connections::{Bounds, Connection, Connections};
+
+/// The headers of a request have come by then, counted from the connection's beginning or the end of the answer before:
+/// who sends half of them, or nothing, is cut, or a thousand such connections would keep everybody out.
+const HEADERS: Duration = Duration::from_secs(10);
 
 /// `GET /metrics`, `/healthz` (200 while alive, else 500 and why), `/readyz` (200, or 503 and a line for each
 /// condition that does not hold: its name, since when in Unix milliseconds, why).
@@ -57,25 +66,52 @@ fn readyz(health: &Health) -> impl IntoResponse + use<> {
 }
 
 /// Serves until the shutdown begins, then takes no new connection and lets the open requests end, at most for `drain`:
-/// a stream of server-sent events would otherwise never end.
+/// a stream of server-sent events would otherwise never end. The headers of a request come within ten seconds.
 pub async fn serve<L: Listener<Addr = SocketAddr>>(
-    listener: L,
+    mut listener: L,
     router: Router,
     shutdown: Shutdown,
     drain: Duration,
 ) -> io::Result<()> {
-    let stop = shutdown.clone();
-    let server = axum::serve(listener, router).with_graceful_shutdown(async move { stop.begun().await });
-    let bound = async {
-        shutdown.begun().await;
-        tokio::time::sleep(drain).await;
-    };
-    tokio::select! {
-        served = server.into_future() => served,
-        () = bound => {
-            tracing::info!("open connections were cut after the drain");
-            Ok(())
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADERS);
+    let router = router.with_state(());
+    // What is in it is cut when it goes.
+    let mut open = JoinSet::new();
+    let mut begun = pin!(shutdown.begun());
+    loop {
+        tokio::select! {
+            (io, peer) = listener.accept() => {
+                tracing::trace!(%peer, "a connection began");
+                open.spawn(answer(builder.clone(), io, router.clone(), shutdown.clone()));
+            }
+            Some(_) = open.join_next() => {}
+            () = &mut begun => break,
         }
+    }
+    drop(listener);
+    let drained = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(drain, drained).await.is_err() {
+        tracing::info!("open connections were cut after the drain");
+    }
+    Ok(())
+}
+
+/// Answers the requests of one connection; once the shutdown has begun only the one that is under way.
+async fn answer<I>(builder: http1::Builder, io: I, router: Router, shutdown: Shutdown)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(router)));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = shutdown.begun() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(%error, "a connection was cut");
     }
 }
 
@@ -153,5 +189,38 @@ mod tests {
             shutdown.begin();
             server.await.unwrap().unwrap();
         });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_whose_headers_do_not_end_is_cut() {
+        let shutdown = Shutdown::new();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/", get(async || "answer"));
+        let server = tokio::spawn(serve(listener, router, shutdown.clone(), Duration::from_secs(60)));
+        for begun in [
+            "",
+            "POST /v1/events HTTP/1.1\r\nHost: x\r\n",
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n",
+        ] {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(begun.as_bytes()).await.unwrap();
+            let began = tokio::time::Instant::now();
+            let mut told = Vec::new();
+            let ended = tokio::time::timeout(HEADERS * 3, stream.read_to_end(&mut told)).await;
+            assert!(ended.is_ok(), "{begun:?} holds a connection for ever");
+            assert!(began.elapsed() >= HEADERS / 2, "{begun:?} was cut at once");
+            assert_eq!(String::from_utf8_lossy(&told).contains("answer"), begun.starts_with("GET"));
+        }
+        // Nor do they come byte by byte.
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut sent = 0;
+        while sent < 100 && stream.write_all(b"G").await.is_ok() {
+            sent += 1;
+            tokio::time::sleep(HEADERS / 5).await;
+        }
+        assert!((2..20).contains(&sent), "{sent} bytes came");
+        shutdown.begin();
+        server.await.unwrap().unwrap();
     }
 }

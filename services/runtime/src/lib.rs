@@ -7,6 +7,7 @@ pub mod access;
 pub mod checkpoint;
 pub mod clock;
 pub mod config;
+pub mod folder;
 pub mod health;
 pub mod http;
 pub mod log;

@@ -66,6 +66,7 @@ pub(crate) struct Http {
     pub(crate) max_body: Bytes,
     pub(crate) buffer: Bytes,
     pub(crate) connections: NonZeroU32,
+    pub(crate) connections_per_peer: NonZeroU32,
     pub(crate) writes: NonZeroU32,
     pub(crate) turn: Duration,
     pub(crate) post_events: NonZeroU32,
@@ -252,6 +253,7 @@ pub(crate) fn load(args: &ConfigArgs) -> Result<Config> {
         runtime::config::load(DEFAULTS, args.config.as_deref(), &overrides).map_err(fault)?;
     config.alert.check().map_err(fault)?;
     config.check_times()?;
+    config.check_sizes()?;
     Ok(config)
 }
 
@@ -306,6 +308,25 @@ impl Config {
         Ok(())
     }
 
+    /// A post that may come must have room, or it would be turned away for ever.
+    fn check_sizes(&self) -> Result<()> {
+        let Http { max_body, buffer, .. } = &self.http;
+        if buffer.get() < max_body.get() {
+            let least = max_body.get();
+            return Err(usage(format!("http.buffer: must be at least http.max_body ({least} bytes)")));
+        }
+        Ok(())
+    }
+
+    /// `ledger.horizon` in minutes.
+    pub(crate) fn horizon_minutes(&self) -> Result<u32> {
+        let minutes = u32::try_from(self.ledger.horizon.as_ms() / 60_000).unwrap_or(u32::MAX);
+        if !(60..=60 * 24 * 60).contains(&minutes) {
+            return Err(usage("ledger.horizon: must be from \"1h\" to \"60d\""));
+        }
+        Ok(minutes)
+    }
+
     /// `ledger.horizon` in days; a part of a day counts as one.
     pub(crate) fn horizon_days(&self) -> u64 {
         (self.ledger.horizon.as_ms() as u64).div_ceil(86_400_000)
@@ -332,10 +353,7 @@ impl Config {
                 usage(format!("measures.exclude_disposals: \"{name}\" is none of {}", all.join(", ")))
             })?);
         }
-        let horizon_minutes = u32::try_from(self.ledger.horizon.as_ms() / 60_000).unwrap_or(u32::MAX);
-        if !(60..=60 * 24 * 60).contains(&horizon_minutes) {
-            return Err(usage("ledger.horizon: must be from \"1h\" to \"60d\""));
-        }
+        let horizon_minutes = self.horizon_minutes()?;
         let mut hashed = bytes;
         for text in self.measures.windows.iter().chain(&self.measures.exclude_disposals) {
             hashed.push(0);

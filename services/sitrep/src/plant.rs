@@ -52,6 +52,10 @@ impl Plant {
         make_log: impl FnOnce(&Plantlet<'_>) -> Result<Arc<dyn Log>>,
     ) -> Result<Plant> {
         runtime::telemetry::init(&config.log).map_err(usage)?;
+        if runtime::folder::is_open_to_others(&config.data) {
+            let data = config.data.display();
+            tracing::warn!(%data, "others on this machine may read the data folder, which holds what was sent: chmod 700 it");
+        }
         let clock = SystemClock::shared();
         let shutdown = Shutdown::new();
         shutdown.on_signals(config.shutdown.timeout.get()).context("signals cannot be heard")?;
@@ -142,7 +146,8 @@ impl Plant {
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("http.listen: {address} cannot be bound"))?;
         let connections = self.config.http.connections.get() as usize;
-        let bounds = runtime::http::Bounds { connections, ..runtime::http::Bounds::default() };
+        let per_peer = self.config.http.connections_per_peer.get() as usize;
+        let bounds = runtime::http::Bounds { connections, per_peer, ..runtime::http::Bounds::default() };
         let listener = {
             let _entered = self.runtime.enter();
             runtime::http::Connections::new(listener, tls, bounds)?

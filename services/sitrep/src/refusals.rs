@@ -1,6 +1,6 @@
 //! `sitrep refusals`: what was refused, and sending it again after a repair.
 //!
-//! What is sent again is judged as at the door, by the present configuration. What was good before or was sent twice
+//! What is sent again is judged as at the door and by the aggregator, by the present configuration. What was good before or was sent twice
 //! changes nothing (the merge law), so nothing is remembered of a retry.
 
 use std::io::Write;
@@ -185,9 +185,10 @@ fn retry(args: &RefusalsRetryArgs) -> Result<()> {
     let pseudonyms = crate::services::pseudonyms(config)?;
     crate::services::key_of_log(&*place.log, &pseudonyms, config)?;
     let standards = config.tables(&organisations, &config.windows()?)?.standards;
-    let required = config.pseudonyms.required;
+    let (required, horizon) = (config.pseudonyms.required, config.horizon_minutes()?);
+    let clock = SystemClock::shared();
     let feeds = crate::feeds::all(config, &organisations)?;
-    let retry = Retry::new((*organisations).clone(), standards, pseudonyms, required, feeds);
+    let retry = Retry::new((*organisations).clone(), standards, pseudonyms, required, horizon, feeds);
     // A refusal for want of a right is let in only where that is asked for by name.
     let lets_in = place.reasons.contains(&Outcome::NotAllowed);
     let mut sending =
@@ -198,7 +199,7 @@ fn retry(args: &RefusalsRetryArgs) -> Result<()> {
             Err("not_allowed: give --reason not_allowed to let it in".to_owned())
         } else {
             opened(&refusal, identity.as_ref()).and_then(|bytes| {
-                let judged = retry.judge(&refusal, &bytes);
+                let judged = retry.judge(&refusal, &bytes, Millis(clock.now_ms()));
                 judged.map_err(|(outcome, detail)| format!("{}: {detail}", outcome.as_str()))
             })
         };

@@ -62,7 +62,17 @@ fn answered(inner: &Inner, done: Result<(StatusCode, Json), PostError>) -> Respo
 }
 
 async fn take_encounter(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode, Json), PostError> {
-    let (mut batch, grant, feed) = begun(inner, request.headers(), request.uri())?;
+    let grant = inner.access.check(request.headers(), Scope::Events)?;
+    let taken = encounter_of(inner, request, &grant).await;
+    post::counted(inner, &grant, taken)
+}
+
+async fn encounter_of(
+    inner: &Arc<Inner>,
+    request: Request,
+    grant: &Arc<Grant>,
+) -> Result<(StatusCode, Json), PostError> {
+    let (mut batch, feed) = begun(inner, grant, request.headers(), request.uri())?;
     let packed = is_packed(request.headers())?;
     let now = Millis(inner.desk.clock.now_ms());
     let mut answer = None;
@@ -70,7 +80,7 @@ async fn take_encounter(inner: &Arc<Inner>, request: Request) -> Result<(StatusC
         if let Some(fault) = piece.fault() {
             return Err(fault.into());
         }
-        answer = Some(judge(inner, &mut batch, &grant, feed, piece, now, now)?);
+        answer = Some(judge(inner, &mut batch, grant, feed, piece, now, now)?);
         Ok(())
     };
     post::each(inner, request.into_body(), Form::One, packed, &mut each).await?;
@@ -80,7 +90,17 @@ async fn take_encounter(inner: &Arc<Inner>, request: Request) -> Result<(StatusC
 }
 
 async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode, Json), PostError> {
-    let (mut batch, grant, feed) = begun(inner, request.headers(), request.uri())?;
+    let grant = inner.access.check(request.headers(), Scope::Events)?;
+    let taken = bundle_of(inner, request, &grant).await;
+    post::counted(inner, &grant, taken)
+}
+
+async fn bundle_of(
+    inner: &Arc<Inner>,
+    request: Request,
+    grant: &Arc<Grant>,
+) -> Result<(StatusCode, Json), PostError> {
+    let (mut batch, feed) = begun(inner, grant, request.headers(), request.uri())?;
     let mut whole = Whole::new(is_packed(request.headers())?, inner.limits.body_bytes);
     post::chunks(inner, request.into_body(), &mut |chunk| {
         let more = whole.push(chunk)?;
@@ -91,7 +111,10 @@ async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode
     let bundle = match fhir::bundle(&bytes) {
         Ok(bundle) => bundle,
         // It is not kept, as a body that is no JSON is not: nobody knows what it was.
-        Err(fault) => return Ok((outcome::status(fault.outcome), outcome::refused(&fault))),
+        Err(fault) => {
+            inner.desk.refused_whole(grant);
+            return Ok((outcome::status(fault.outcome), outcome::refused(&fault)));
+        }
     };
     let read = &bundle.entry.0;
     if read.len() > ENTRIES_MAX {
@@ -101,7 +124,7 @@ async fn take_bundle(inner: &Arc<Inner>, request: Request) -> Result<(StatusCode
     let recorded = bundle.recorded().unwrap_or(now);
     let mut entries = Vec::with_capacity(read.len());
     for entry in read {
-        entries.push(of_entry(inner, &mut batch, &grant, feed, entry, recorded, now)?);
+        entries.push(of_entry(inner, &mut batch, grant, feed, entry, recorded, now)?);
     }
     let kind =
         if bundle.kind.as_deref() == Some("transaction") { "transaction-response" } else { "batch-response" };
@@ -129,10 +152,10 @@ fn of_entry(
 /// What is needed before the body is read.
 fn begun<'i>(
     inner: &'i Arc<Inner>,
+    grant: &Arc<Grant>,
     headers: &HeaderMap,
     uri: &Uri,
-) -> Result<(Batch, Arc<Grant>, &'i Feed), PostError> {
-    let grant = inner.access.check(headers, Scope::Events)?;
+) -> Result<(Batch, &'i Feed), PostError> {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.to_ascii_lowercase().contains("xml") {
         return Err(PostError::Media);
@@ -149,7 +172,7 @@ fn begun<'i>(
         (_, None, _) | (_, _, Some(_)) => return Err(PostError::WhichFeed),
     };
     told_length(headers, inner.limits.body_bytes)?;
-    Ok((Batch::new(inner.desk.clone(), grant.clone()), grant, feed))
+    Ok((Batch::new(inner.desk.clone(), grant.clone()), feed))
 }
 
 /// Judges one resource, keeps what it became, and says so.

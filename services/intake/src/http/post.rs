@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use domain::event::Outcome;
 use domain::time::Millis;
 use futures_util::StreamExt;
-use runtime::access::Scope;
+use runtime::access::{Grant, Scope};
 
 use super::{Inner, PostError};
 use crate::body::{Body, BodyError, Form, Piece};
@@ -17,8 +17,24 @@ use crate::desk::{Batch, DeskError, Written};
 
 /// Judges and writes what is posted.
 pub(super) async fn take(inner: &Arc<Inner>, request: Request) -> Result<Written, PostError> {
+    let grant = inner.access.check(request.headers(), Scope::Events)?;
+    let taken = take_of(inner, request, grant.clone()).await;
+    counted(inner, &grant, taken)
+}
+
+/// Counts a body that was refused as a whole for its sender, who has to mend it.
+pub(super) fn counted<T>(inner: &Inner, grant: &Grant, done: Result<T, PostError>) -> Result<T, PostError> {
+    if let Err(
+        PostError::Body(_) | PostError::Encoding | PostError::Media | PostError::Desk(DeskError::TooMuch(_)),
+    ) = &done
+    {
+        inner.desk.refused_whole(grant);
+    }
+    done
+}
+
+async fn take_of(inner: &Arc<Inner>, request: Request, grant: Arc<Grant>) -> Result<Written, PostError> {
     let headers = request.headers();
-    let grant = inner.access.check(headers, Scope::Events)?;
     let packed = is_packed(headers)?;
     let form = Form::of(headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
     told_length(headers, inner.limits.body_bytes)?;

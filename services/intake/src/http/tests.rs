@@ -16,7 +16,7 @@ use domain::standard::{Kind, Standard};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus::Registry;
-use runtime::access::{AccessMetrics, Sources, digest_hex};
+use runtime::access::{AccessMetrics, Grant, Sources, digest_hex};
 use runtime::clock::ManualClock;
 use runtime::health::Health;
 use runtime::log::{LogError, NewRecord, Position, Reader, TopicSetup};
@@ -25,6 +25,7 @@ use sha2::{Digest, Sha256};
 use tower::ServiceExt;
 
 use super::*;
+use crate::desk::Batch;
 use crate::shares::Alarm;
 
 mod fhir;
@@ -469,6 +470,31 @@ async fn a_body_that_cannot_be_taken_apart_is_refused_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_body_refused_as_a_whole_is_one_refused_of_its_sender() {
+    let limits = Limits { body_bytes: 2_000, ..Limits::default() };
+    for (headers, body, status) in [
+        (&[JSON][..], b"nonsense".to_vec(), 400),
+        (&[JSON, GZIP], b"not gzip".to_vec(), 400),
+        (&[JSON], vec![b' '; 2_001], 413),
+        (&[("content-encoding", "br")], b"{}".to_vec(), 415),
+    ] {
+        let door = door_with(limits, Some(TOKEN));
+        let in_trouble = || door.state.0.desk.metrics.senders_in_trouble.get();
+        for count in 1..=Alarm::default().at_least {
+            assert_eq!(in_trouble(), 0, "after {count} of {headers:?}");
+            assert_eq!(door.post(headers, body.clone()).await.0, status);
+        }
+        assert_eq!(in_trouble(), 1, "{headers:?}");
+    }
+    // Nobody's posts are nobody's.
+    let door = door();
+    for _ in 0..100 {
+        assert_eq!(door.send(&[JSON], "nonsense").await.0, 401);
+    }
+    assert_eq!(door.state.0.desk.metrics.senders_in_trouble.get(), 0);
+}
+
+#[tokio::test]
 async fn nobody_posts_without_the_token() {
     let door = door();
     for headers in [&[][..], &[("authorization", "Bearer other")], &[("authorization", "Basic dGhlIHRva2Vu")]]
@@ -530,8 +556,13 @@ async fn more_at_once_than_there_is_room_for_is_told_to_come_back() {
     let door = door_with(Limits { buffer_bytes: 1_000, ..Limits::default() }, Some(TOKEN));
     let lines = |count: usize| (0..count).map(|n| arrival(n) + "\n").collect::<String>();
     assert_eq!(door.post(&[NDJSON], lines(2)).await.0, 200);
-    assert_eq!(door.post(&[NDJSON], lines(20)).await.0, 429);
-    assert_eq!(door.post(&[NDJSON], "nonsense\n".repeat(20)).await.0, 429);
+    let mut other = Batch::new(door.state.0.desk.clone(), Arc::new(Grant::everything("other")));
+    other.hold(900).unwrap();
+    assert_eq!(door.post(&[NDJSON], lines(2)).await.0, 429);
+    drop(other);
+    // What has no room by itself never will: it must not be sent again as it is.
+    assert_eq!(door.post(&[NDJSON], lines(20)).await.0, 413);
+    assert_eq!(door.post(&[NDJSON], "nonsense\n".repeat(20)).await.0, 413);
     assert_eq!(door.appended().len(), 2);
     assert_eq!(door.state.0.desk.held.load(std::sync::atomic::Ordering::Relaxed), 0, "it was given back");
     assert_eq!(door.post(&[NDJSON], lines(2)).await.0, 200);

@@ -96,8 +96,9 @@ fn a_token_of_the_file_opens_what_its_row_says() {
     // The digest is no token.
     assert!(access.check(&bearing(&digest_hex("one")), Scope::Events).is_err());
     // A file, even without tokens, is no open door.
-    std::fs::write(&file, "").unwrap();
+    std::fs::write(&file, "token = []").unwrap();
     access.look();
+    assert_eq!(access.check(&bearing("one"), Scope::Events).unwrap_err(), Denied::Unknown);
     assert_eq!(access.check(&HeaderMap::new(), Scope::Events).unwrap_err(), Denied::Unknown);
 }
 
@@ -122,12 +123,22 @@ async fn a_token_is_replaced_without_a_restart_and_a_broken_file_changes_nothing
     std::fs::write(&file, "[[token]]\nname = ").unwrap();
     looked().await;
     assert!(opens("new") && failures() > 0);
+    // An editor empties a file before it writes it.
+    for blank in ["", " \n\n", "# tokens of the trust\n"] {
+        let before = failures();
+        std::fs::write(&file, blank).unwrap();
+        looked().await;
+        assert!(opens("new") && failures() > before, "{blank:?}");
+    }
     std::fs::remove_file(&file).unwrap();
     looked().await;
     assert!(opens("new"));
     std::fs::write(&file, row("newest", SENDER)).unwrap();
     looked().await;
     assert!(opens("newest") && !opens("new"));
+    std::fs::write(&file, "token = []").unwrap();
+    looked().await;
+    assert!(!opens("newest"));
     shutdown.begin();
     watching.await.unwrap();
 }

@@ -1,11 +1,12 @@
-//! The connections of a web server: so many at once, TLS where it is asked for, and none that says nothing for long.
+//! The connections of a web server: so many at once, so many of one address, TLS where it is asked for, and none that says nothing for long.
 //!
 //! A handshake is made aside, so that a client that is slow at it holds up nobody.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ use crate::tls::{TlsAcceptor, TlsStream};
 pub struct Bounds {
     /// Connections at once; one more waits until another ends.
     pub connections: usize,
+    /// Of them from one address; one more is closed at once.
+    pub per_peer: usize,
     /// A TLS handshake takes at most this.
     pub handshake: Duration,
     /// A connection on which nothing is read or written for this long, and at most for twice as long, is cut.
@@ -31,7 +34,8 @@ pub struct Bounds {
 
 impl Default for Bounds {
     fn default() -> Bounds {
-        Bounds { connections: 1_024, handshake: Duration::from_secs(10), idle: Duration::from_secs(60) }
+        let (handshake, idle) = (Duration::from_secs(10), Duration::from_secs(60));
+        Bounds { connections: 1_024, per_peer: 256, handshake, idle }
     }
 }
 
@@ -83,8 +87,9 @@ async fn accept(
     ready: mpsc::Sender<(Connection, SocketAddr)>,
 ) {
     let places = Arc::new(Semaphore::new(bounds.connections));
+    let peers = Peers::default();
     loop {
-        let place = places.clone().acquire_owned().await.expect("never closed");
+        let room = places.clone().acquire_owned().await.expect("never closed");
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
@@ -94,6 +99,7 @@ async fn accept(
                 continue;
             }
         };
+        let Some(place) = peers.place(peer.ip().to_canonical(), bounds.per_peer, room) else { continue };
         // It only makes small answers quicker; a connection that has just gone says so at its first read.
         drop(stream.set_nodelay(true));
         match tls.clone() {
@@ -117,6 +123,57 @@ async fn accept(
     }
 }
 
+/// The connections of each address.
+#[derive(Clone, Debug, Default)]
+struct Peers(Arc<Mutex<HashMap<IpAddr, Peer>>>);
+
+#[derive(Debug, Default)]
+struct Peer {
+    connections: usize,
+    /// That one was turned away, as long as it has others.
+    told: bool,
+}
+
+impl Peers {
+    fn all(&self) -> MutexGuard<'_, HashMap<IpAddr, Peer>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one connection more, if the address has fewer than `most`.
+    fn place(&self, address: IpAddr, most: usize, room: OwnedSemaphorePermit) -> Option<Place> {
+        let mut all = self.all();
+        let peer = all.entry(address).or_default();
+        if peer.connections < most {
+            peer.connections += 1;
+            return Some(Place { peers: self.clone(), address, _room: room });
+        }
+        if !std::mem::replace(&mut peer.told, true) {
+            tracing::warn!(%address, most, "an address has as many connections as one may have: more are closed");
+        }
+        None
+    }
+}
+
+/// The place of a connection among all, and among those of its address; given back when it goes.
+#[derive(Debug)]
+struct Place {
+    peers: Peers,
+    address: IpAddr,
+    _room: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut all = self.peers.all();
+        if let Some(peer) = all.get_mut(&self.address) {
+            peer.connections -= 1;
+            if peer.connections == 0 {
+                all.remove(&self.address);
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 enum Stream {
     Plain(TcpStream),
@@ -131,11 +188,11 @@ pub struct Connection {
     quiet: Pin<Box<Sleep>>,
     /// Whether something was read or written since `quiet` began.
     moved: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl Connection {
-    fn new(stream: Stream, idle: Duration, place: OwnedSemaphorePermit) -> Connection {
+    fn new(stream: Stream, idle: Duration, place: Place) -> Connection {
         let quiet = Box::pin(tokio::time::sleep(idle));
         Connection { stream, idle, quiet, moved: false, _place: place }
     }

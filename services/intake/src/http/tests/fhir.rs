@@ -273,8 +273,21 @@ async fn an_entry_that_is_sent_again_was_recorded_when_its_bundle_was() {
     assert_eq!(refusals.len(), 1);
     let pseudonyms = Pseudonyms::new(Some(b"a key of a deployment"), true).unwrap();
     let repaired = vec![feed("fhir", FEED)];
-    let retry = Retry::new(organisations(), Standards::default(), pseudonyms, true, repaired);
-    let records = retry.judge(&refusals[0], &refusals[0].bytes).unwrap();
+    let retry = Retry::new(organisations(), Standards::default(), pseudonyms, true, 14 * 1_440, repaired);
+    let records = retry.judge(&refusals[0], &refusals[0].bytes, Millis(NOW)).unwrap();
     let event = parse_protobuf(&records[0].1.value, &Required, &mut 0).unwrap();
     assert_eq!(Some(event.recorded_at), rfc3339(b"2026-11-21T14:08:00Z"));
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_resource_is_one_refused_of_its_sender() {
+    for path in ["/fhir/R4", "/fhir/R4/Encounter"] {
+        let door = one_feed();
+        let in_trouble = || door.state.0.desk.metrics.senders_in_trouble.get();
+        for _ in 0..Alarm::default().at_least {
+            assert_eq!(in_trouble(), 0, "{path}");
+            assert_eq!(door.fhir(path, &[], b"nonsense".to_vec()).await.0, 400);
+        }
+        assert_eq!(in_trouble(), 1, "{path}");
+    }
 }

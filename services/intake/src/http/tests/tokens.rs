@@ -55,6 +55,12 @@ async fn a_token_says_only_what_it_may() {
             assert_eq!(status, 200, "{token} {statement}");
             let reason = answer["refused"][0]["reason"].as_str();
             assert_eq!(reason, expected, "{token} {statement}");
+            if reason == denied && token != "other source" {
+                // A misspelt code is not looked for among permissions.
+                let detail = answer["refused"][0]["detail"].as_str().unwrap();
+                let misspelt = statement == attendance("NOPE");
+                assert_eq!(detail.contains("is not in organisations.csv"), misspelt, "{detail}");
+            }
             assert_eq!(door.refusals().len(), usize::from(expected.is_some()));
         }
     }

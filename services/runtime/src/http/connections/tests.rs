@@ -50,3 +50,22 @@ async fn a_connection_on_which_nothing_moves_is_cut_and_one_that_moves_is_not() 
     assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     assert!((idle / 4..=idle * 2).contains(&began.elapsed()), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn one_address_cannot_have_every_place() {
+    let (mut connections, address) =
+        listening(Bounds { connections: 10, per_peer: 2, ..Bounds::default() }).await;
+    let _clients = [TcpStream::connect(address).await.unwrap(), TcpStream::connect(address).await.unwrap()];
+    let (first, _) = connections.accept().await;
+    let (_second, _) = connections.accept().await;
+    let mut third = TcpStream::connect(address).await.unwrap();
+    assert_eq!(third.read(&mut [0]).await.unwrap(), 0, "it is closed at once");
+    // Somebody else has room, and whoever has gone has room again.
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let _other = other.connect(address).await.unwrap();
+    assert_eq!(connections.accept().await.1.ip().to_string(), "127.0.0.2");
+    drop(first);
+    let _fourth = TcpStream::connect(address).await.unwrap();
+    assert_eq!(connections.accept().await.1.ip().to_string(), "127.0.0.1");
+}

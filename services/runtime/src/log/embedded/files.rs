@@ -26,7 +26,7 @@ impl Files {
     pub(super) fn open(dir: &Path) -> Result<Files, LogError> {
         let failed =
             |error: std::io::Error| LogError::Storage(format!("directory {}: {error}", dir.display()));
-        std::fs::create_dir_all(dir).map_err(failed)?;
+        crate::folder::make(dir).map_err(failed)?;
         let lock = lock(dir)?;
         let files = Files { database: dir.join("log.db"), lock };
         files
