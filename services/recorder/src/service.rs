@@ -95,8 +95,11 @@ pub async fn run<S: Sink>(recorder: Recorder<S>) -> Result<(), RecorderError> {
     std::thread::Builder::new()
         .name("recorder".into())
         .spawn(move || {
+            let ended = reader.run(&kept, fitted_in);
+            // Whoever hears of the end may open the checkpoint again.
+            drop(kept);
             // The writer may be gone, when there is nobody to tell.
-            let _told = ended_in.send(reader.run(&kept, fitted_in));
+            let _told = ended_in.send(ended);
         })
         .map_err(RecorderError::Thread)?;
     let write = async move {
