@@ -1,7 +1,9 @@
 //! The front door of `sitrep up`: what is answered to a post, what is taken, and what is kept of the rest.
 
+use std::collections::BTreeSet;
+
 use contract::refusal::{self, Origin, Refusal};
-use contract::topics::REFUSALS;
+use contract::topics::{EVENTS, REFUSALS};
 use domain::event::Outcome;
 use runtime::clock::SystemClock;
 use runtime::log::Log;
@@ -27,6 +29,14 @@ pub(crate) fn records(world: &World, topic: &str) -> Vec<Vec<u8>> {
         assert!(read > 0, "{topic} cannot be read to its end");
     }
     records
+}
+
+/// The ids of the events that the log has.
+pub(crate) fn event_ids(world: &World) -> BTreeSet<String> {
+    let id = |value: &Vec<u8>| {
+        contract::parse_protobuf(value, &contract::Required, &mut 0).expect("an event").id.into_owned()
+    };
+    records(world, EVENTS).iter().map(id).collect()
 }
 
 /// Starts `sitrep up` and waits until it is ready.

@@ -5,12 +5,11 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 
-use contract::topics::EVENTS;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::bad_input::good;
-use crate::door::{records, up};
+use crate::door::{event_ids, up};
 use crate::world::{World, now};
 
 /// Senders at a time, and events of a post.
@@ -87,12 +86,7 @@ fn every_event_that_was_answered_200_is_in_the_log_whenever_it_is_killed() {
     }
     assert!(taken.len() as u64 > kills * 10, "too few were taken to say anything: {}", taken.len());
     assert!(under_way > kills / 2, "it was mostly killed when nothing was under way");
-    let held: BTreeSet<String> = records(&world, EVENTS)
-        .iter()
-        .map(|value| {
-            contract::parse_protobuf(value, &contract::Required, &mut 0).expect("an event").id.into_owned()
-        })
-        .collect();
+    let held = event_ids(&world);
     let lost: Vec<&usize> = taken.iter().filter(|number| !held.contains(&format!("good-{number}"))).collect();
     assert!(lost.is_empty(), "{} of {} were lost, such as {:?}", lost.len(), taken.len(), lost.first());
 }

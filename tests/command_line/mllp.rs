@@ -5,11 +5,10 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use contract::topics::EVENTS;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::door::records;
+use crate::door::event_ids;
 use crate::patience::{SOON, eventually};
 use crate::running::Running;
 use crate::world::{World, now};
@@ -106,12 +105,7 @@ fn every_message_that_was_acknowledged_is_in_the_log_whenever_it_is_killed() {
     }
     assert!(acknowledged.len() as u64 > kills, "too few were acknowledged to say anything");
     assert!(under_way > kills / 2, "it was mostly killed when nothing was under way");
-    let held: BTreeSet<String> = records(&world, EVENTS)
-        .iter()
-        .map(|value| {
-            contract::parse_protobuf(value, &contract::Required, &mut 0).expect("an event").id.into_owned()
-        })
-        .collect();
+    let held = event_ids(&world);
     let lost: Vec<&String> = acknowledged.difference(&held).collect();
     assert!(
         lost.is_empty(),

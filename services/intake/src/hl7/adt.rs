@@ -308,21 +308,20 @@ pub(crate) fn states(attendance: &Attendance<'_>) -> bool {
         location,
         void,
     } = attendance;
-    let instants = [
-        arrived_at,
-        assessed_at,
-        treated_at,
-        referred_at,
-        decided_to_admit_at,
-        clock_stopped_at,
-        departed_at,
-    ];
-    instants.iter().any(|instant| instant.is_said())
-        || [planned, child, void].iter().any(|fact| fact.is_said())
-        || location.is_some()
-        || department_type.is_said()
+    department_type.is_said()
+        || planned.is_said()
+        || child.is_said()
         || acuity.is_said()
         || arrival_mode.is_said()
         || ambulance.is_said()
+        || arrived_at.is_said()
+        || assessed_at.is_said()
+        || treated_at.is_said()
+        || referred_at.is_said()
+        || decided_to_admit_at.is_said()
+        || clock_stopped_at.is_said()
+        || departed_at.is_said()
         || disposal.is_said()
+        || location.is_some()
+        || void.is_said()
 }
